@@ -1,0 +1,1 @@
+"""The commands of `./lab`: argument parsing and presentation only."""

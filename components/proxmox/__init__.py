@@ -1,0 +1,1 @@
+"""What the program manages of the Proxmox cluster."""

@@ -1,0 +1,1 @@
+"""Talos: image schematics, machine configurations, and a cluster from its secrets to its kubeconfig."""

@@ -1,0 +1,1 @@
+"""Which components a stack holds, wired from inventory and stack configuration."""

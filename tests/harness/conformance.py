@@ -1,0 +1,78 @@
+"""Whether inputs fit the types that the installed SDKs declare. Pulumi's mocks let almost anything pass."""
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from types import MappingProxyType
+
+from tests.harness.recording import Recording
+from twin.providers import wire
+from twin.providers.inputs import ObjectInputs, Shape, ShapeKind, TypeInputs, violations
+from twin.providers.sdk import read_types
+
+SDK_MODULES: Mapping[str, str] = MappingProxyType(
+    {
+        "proxmoxve": "pulumi_proxmoxve",
+        "talos": "pulumiverse_talos",
+        "cloudflare": "pulumi_cloudflare",
+        "gcp": "pulumi_gcp",
+        "random": "pulumi_random",
+        "command": "pulumi_command",
+        "kubernetes": "pulumi_kubernetes",
+    }
+)
+"""Python module of each provider package."""
+
+
+@cache
+def declared(token: str) -> TypeInputs:
+    """The inputs of a resource type, function or `pulumi:providers:NAME`; UnknownTokenError when no SDK has it."""
+    package = token.rsplit(":", 1)[-1] if token.startswith("pulumi:providers:") else token.split(":", maxsplit=1)[0]
+    return read_types(SDK_MODULES[package], [token])[0]
+
+
+def nonconforming_inputs(recording: Recording) -> list[str]:
+    """Inputs that are unknown, missing, or of the wrong type, down to every nested object."""
+    return [
+        f"{subject}: `{found.path}` {found.reason}"
+        for subject, token, given in _given(recording)
+        for found in violations(declared(token), given)
+    ]
+
+
+def snake_case_leaks(recording: Recording) -> list[str]:
+    """Names that reach a provider as Python spells them, where the SDK has not translated them."""
+    return [
+        f"{subject}: `{path}` is spelled as in Python, and the provider would not know it"
+        for subject, token, given in _given(recording)
+        for path in _snake_case(declared(token), declared(token).inputs, given, "")
+    ]
+
+
+def _given(recording: Recording) -> Iterator[tuple[str, str, wire.Properties]]:
+    for one in recording.registrations:
+        if one.is_managed or one.is_provider:
+            yield str(one), one.type, one.inputs
+    for call in recording.invocations:
+        yield f"call of {call.token}", call.token, call.arguments
+
+
+def _snake_case(types: TypeInputs, wanted: ObjectInputs, given: wire.Properties, path: str) -> Iterator[str]:
+    for name, value in given.items():
+        where = f"{path}.{name}" if path else name
+        known = wanted.properties.get(name)
+        if known is None and "_" in name:
+            yield where
+        else:
+            yield from _snake_case_value(types, known.shape if known else Shape(kind=ShapeKind.ANY), value, where)
+
+
+def _snake_case_value(types: TypeInputs, shape: Shape, value: wire.Value, path: str) -> Iterator[str]:
+    if isinstance(value, wire.Secret):
+        value = value.value
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _snake_case_value(types, shape.item or Shape(kind=ShapeKind.ANY), item, f"{path}[{index}]")
+    elif isinstance(value, dict) and shape.kind is not ShapeKind.MAP:
+        # The keys of a map are the user's own; those of everything else are names.
+        known = types.definitions[shape.definition] if shape.definition else ObjectInputs()
+        yield from _snake_case(types, known, value, path)

@@ -1,0 +1,1 @@
+"""Pinned build recipes of the binaries that no Python package carries."""

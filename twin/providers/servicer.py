@@ -1,0 +1,247 @@
+# ruff: noqa: N802 - the protocol names its methods
+"""A stand-in as a Pulumi resource provider over gRPC.
+
+Written against the protocol's own messages and not on `pulumi.provider.experimental`: that puts tracebacks into what
+people read, passes unknown values on as strings, and keeps the old inputs from `diff`.
+"""
+
+import json
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import grpc
+import grpc.aio
+from google.protobuf import empty_pb2
+from pulumi.runtime import proto
+from pulumi.runtime.proto import provider_pb2_grpc
+
+from twin.faults import InjectedError
+from twin.providers import wire
+from twin.providers.differences import ChangeKind
+from twin.providers.errors import ApiError, CommandError, NotEmulatedError
+from twin.providers.inputs import Violation
+from twin.providers.stand_in import StandIn
+from twin.providers.types_cache import SdkUnreadableError
+
+LOG = logging.getLogger(__name__)
+
+MAXIMUM_MESSAGE_BYTES = 400 * 1024 * 1024
+"""What the engine itself allows."""
+
+SERVER_OPTIONS = (
+    ("grpc.max_receive_message_length", MAXIMUM_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAXIMUM_MESSAGE_BYTES),
+    # Without this a second daemon could serve the same port beside the first, and the engine talk to either.
+    ("grpc.so_reuseport", 0),
+)
+
+REFUSALS = {
+    ApiError: grpc.StatusCode.FAILED_PRECONDITION,
+    InjectedError: grpc.StatusCode.UNAVAILABLE,
+    CommandError: grpc.StatusCode.UNKNOWN,
+    NotEmulatedError: grpc.StatusCode.UNIMPLEMENTED,
+    SdkUnreadableError: grpc.StatusCode.FAILED_PRECONDITION,
+}
+
+KINDS = {
+    (ChangeKind.ADD, False): proto.PropertyDiff.ADD,
+    (ChangeKind.ADD, True): proto.PropertyDiff.ADD_REPLACE,
+    (ChangeKind.UPDATE, False): proto.PropertyDiff.UPDATE,
+    (ChangeKind.UPDATE, True): proto.PropertyDiff.UPDATE_REPLACE,
+    (ChangeKind.DELETE, False): proto.PropertyDiff.DELETE,
+    (ChangeKind.DELETE, True): proto.PropertyDiff.DELETE_REPLACE,
+}
+
+_Answer = TypeVar("_Answer")
+_Arguments = ParamSpec("_Arguments")
+_Handler = Callable[Concatenate["StandInServicer", _Arguments], Awaitable[_Answer]]
+
+
+def _explained(handler: _Handler[_Arguments, _Answer]) -> _Handler[_Arguments, _Answer]:
+    """Turn what a stand-in raises into a status with a sentence for people; a traceback only goes to the log."""
+
+    @wraps(handler)
+    async def answer(servicer: "StandInServicer", *args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Answer:
+        context: Any = kwargs.get("context", args[-1] if args else None)
+        try:
+            return await handler(servicer, *args, **kwargs)
+        except tuple(REFUSALS) as error:
+            code = next(code for kind, code in REFUSALS.items() if isinstance(error, kind))
+            await context.abort(code, f"{servicer.name}: {error}")
+        except grpc.aio.AbortError:
+            raise
+        except Exception as error:
+            LOG.exception("%s of %s failed", handler.__name__, servicer.name)
+            await context.abort(
+                grpc.StatusCode.INTERNAL,
+                f"{servicer.name}: the twin itself failed in {handler.__name__} ({type(error).__name__}: {error}); "
+                "the details are in the daemon's log",
+            )
+        raise AssertionError("abort returned")
+
+    return answer
+
+
+class StandInServicer(proto.ResourceProviderServicer):
+    """Translates between the provider protocol and a `StandIn`."""
+
+    def __init__(self, stand_in: StandIn) -> None:
+        self._stand_in = stand_in
+
+    @property
+    def name(self) -> str:
+        """The provider's package name."""
+        return self._stand_in.name
+
+    async def Attach(self, request: proto.PluginAttach, context: Any) -> empty_pb2.Empty:
+        """The engine says hello to a provider that it did not start."""
+        del request, context
+        return empty_pb2.Empty()
+
+    async def Cancel(self, request: empty_pb2.Empty, context: Any) -> empty_pb2.Empty:
+        """Nothing to stop: the operations of a stand-in are short, and commands end with their own time limit."""
+        del request, context
+        return empty_pb2.Empty()
+
+    @_explained
+    async def GetPluginInfo(self, request: empty_pb2.Empty, context: Any) -> proto.PluginInfo:
+        """The version that the SDK asks for: its own."""
+        del request, context
+        return proto.PluginInfo(version=self._stand_in.version)
+
+    @_explained
+    async def GetSchema(self, request: proto.GetSchemaRequest, context: Any) -> proto.GetSchemaResponse:
+        """A schema without types: programs are in Python and bring theirs."""
+        del request, context
+        return proto.GetSchemaResponse(schema=json.dumps({"name": self.name, "version": self._stand_in.version}))
+
+    @_explained
+    async def CheckConfig(self, request: proto.CheckRequest, context: Any) -> proto.CheckResponse:
+        """Refuse a configuration that the SDK's types or the API do not allow."""
+        del context
+        found = await self._stand_in.check_configuration(wire.decode(request.news))
+        return proto.CheckResponse(inputs=request.news, failures=_failures(found))
+
+    async def DiffConfig(self, request: proto.DiffRequest, context: Any) -> proto.DiffResponse:
+        """A provider is never replaced: that would replace every resource it made."""
+        del context
+        changed = wire.decode(request.olds) != wire.decode(request.news)
+        return proto.DiffResponse(changes=_changed(changed))
+
+    @_explained
+    async def Configure(self, request: proto.ConfigureRequest, context: Any) -> proto.ConfigureResponse:
+        """Take the configuration."""
+        del context
+        await self._stand_in.configure(wire.decode(request.args))
+        return proto.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
+
+    @_explained
+    async def Check(self, request: proto.CheckRequest, context: Any) -> proto.CheckResponse:
+        """Refuse inputs that the SDK's types or the API do not allow."""
+        del context
+        old, new = wire.decode(request.olds), wire.decode(request.news)
+        name = request.urn.rsplit("::", 1)[-1]
+        checked = await self._stand_in.check(_token(request.urn), name, request.randomSeed, old, new)
+        return proto.CheckResponse(inputs=wire.encode(checked.inputs), failures=_failures(checked.violations))
+
+    @_explained
+    async def Diff(self, request: proto.DiffRequest, context: Any) -> proto.DiffResponse:
+        """What changed, and whether it can be changed in place."""
+        del context
+        outputs = wire.decode(request.olds)
+        old = wire.decode(request.old_inputs) if request.HasField("old_inputs") else outputs
+        difference = self._stand_in.diff(
+            _token(request.urn), outputs, old, wire.decode(request.news), request.ignoreChanges
+        )
+        return proto.DiffResponse(
+            changes=_changed(bool(difference.changes)),
+            replaces=difference.replaces,
+            deleteBeforeReplace=difference.delete_first,
+            diffs=dict.fromkeys(change.property_name for change in difference.changes),
+            detailedDiff={
+                change.path: proto.PropertyDiff(
+                    kind=KINDS[change.kind, change.property_name in difference.replaces], inputDiff=True
+                )
+                for change in difference.changes
+            },
+            hasDetailedDiff=True,
+        )
+
+    @_explained
+    async def Create(self, request: proto.CreateRequest, context: Any) -> proto.CreateResponse:
+        """Make a resource, or tell what is known of it at preview."""
+        del context
+        token, inputs = _token(request.urn), wire.decode(request.properties)
+        if request.preview:
+            return proto.CreateResponse(properties=wire.encode(await self._stand_in.preview_create(token, inputs)))
+        made = await self._stand_in.create(token, request.urn, inputs)
+        return proto.CreateResponse(id=made.resource_id, properties=wire.encode(made.properties))
+
+    @_explained
+    async def Update(self, request: proto.UpdateRequest, context: Any) -> proto.UpdateResponse:
+        """Change a resource in place, or tell what is known of it at preview."""
+        del context
+        token, inputs, old = _token(request.urn), wire.decode(request.news), wire.decode(request.olds)
+        if request.preview:
+            properties = await self._stand_in.preview_update(token, inputs, old)
+        else:
+            properties = await self._stand_in.update(token, request.urn, request.id, inputs, old)
+        return proto.UpdateResponse(properties=wire.encode(properties))
+
+    @_explained
+    async def Delete(self, request: proto.DeleteRequest, context: Any) -> empty_pb2.Empty:
+        """Remove a resource."""
+        del context
+        old = wire.decode(request.properties)
+        await self._stand_in.delete(_token(request.urn), request.urn, request.id, old)
+        return empty_pb2.Empty()
+
+    @_explained
+    async def Read(self, request: proto.ReadRequest, context: Any) -> proto.ReadResponse:
+        """The resource as it is now; an empty id says that it is gone."""
+        del context
+        properties, inputs = wire.decode(request.properties), wire.decode(request.inputs)
+        found = await self._stand_in.read(_token(request.urn), request.id, properties, inputs)
+        if found is None:
+            return proto.ReadResponse()
+        return proto.ReadResponse(
+            id=found.resource_id, properties=wire.encode(found.properties), inputs=wire.encode(found.inputs)
+        )
+
+    @_explained
+    async def Invoke(self, request: proto.InvokeRequest, context: Any) -> proto.InvokeResponse:
+        """Call a function."""
+        del context
+        result = await self._stand_in.invoke(request.tok, wire.decode(request.args))
+        if isinstance(result, tuple):
+            return proto.InvokeResponse(failures=_failures(result))
+        answer = proto.InvokeResponse()
+        # `return` is a keyword of Python, so the field has no other spelling.
+        getattr(answer, "return").CopyFrom(wire.encode(result))
+        return answer
+
+
+async def serve(stand_in: StandIn, port: int) -> tuple[grpc.aio.Server, int]:
+    """Serve the stand-in on loopback; port 0 is any. Returns the server and its port, OSError when that is taken."""
+    server = grpc.aio.server(options=SERVER_OPTIONS)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(StandInServicer(stand_in), server)
+    try:
+        bound = server.add_insecure_port(f"127.0.0.1:{port}")
+    except RuntimeError as error:
+        raise OSError(f"port {port} of 127.0.0.1 is taken") from error
+    await server.start()
+    return server, bound
+
+
+def _token(urn: str) -> str:
+    return urn.split("::")[2].rsplit("$", 1)[-1]
+
+
+def _changed(changed: bool) -> Any:
+    return proto.DiffResponse.DIFF_SOME if changed else proto.DiffResponse.DIFF_NONE
+
+
+def _failures(violations: Iterable[Violation]) -> list[proto.CheckFailure]:
+    return [proto.CheckFailure(property=violation.path, reason=violation.reason) for violation in violations]
