@@ -33,7 +33,7 @@ def secrets_of(laboratory: Laboratory) -> dict[str, str]:
         "Google account key": account["private_key"].splitlines()[1],
         "Google account key, encoded": shared["sops_account_key"],
         "Vertex account key, encoded": shared["vertex_account_key"],
-        "backup server's password": shared["backup_server_password"],
+        **{f"password of {name}": password for name, password in shared["backup_server_passwords"].items()},
         "Proxmox token": laboratory.environment["PROXMOX_VE_API_TOKEN"],
         "a private key in PEM": "PRIVATE KEY-----",
         "a private key in base64": base64.b64encode(b"-----BEGIN RSA PRIVATE KEY").decode()[:20],
