@@ -17,7 +17,7 @@ Lookup = Callable[[list[PendingOperation]], Mapping[str, str]]
 
 CREATING = "creating"
 
-_DERIVED_IDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+DERIVED_IDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "proxmoxve:index/vmLegacy:VmLegacy": lambda given: str(int(given["vmId"])),
     "proxmoxve:hardware/mapping/pci:Pci": lambda given: str(given["name"]),
     "proxmoxve:ceph/pool:Pool": lambda given: f"{given['nodeName']}/{given['name']}",
@@ -37,7 +37,7 @@ _DERIVED_IDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
 
 def derived_id(entry: PendingOperation) -> str | None:
     """The id that a creation has if it arrived; None when the service assigns it."""
-    derive = _DERIVED_IDS.get(entry.type)
+    derive = DERIVED_IDS.get(entry.type)
     return None if derive is None else derive(entry.inputs)
 
 

@@ -104,8 +104,10 @@ class State:
             resource = entry["resource"]
             identity = created.get(resource["urn"])
             if identity is not None and resource["urn"] not in known:
-                # The provider reads a resource by its id and what it was last known to be.
-                resources.append({**resource, "id": identity, "outputs": resource.get("inputs") or {}})
+                # The provider reads a resource by its id and what it was last known to be, of which the id is a part:
+                # without it there the bridged provider forgets the name, and the next run would replace the resource.
+                known_outputs = {**(resource.get("inputs") or {}), "id": identity}
+                resources.append({**resource, "id": identity, "outputs": known_outputs})
         deployment["pending_operations"] = []
         self._pulumi("stack", "import", "--stack", stack, text=json.dumps(exported))
 
