@@ -283,7 +283,9 @@ def _mistake(error: Exception, message: str) -> Violation:
         rule=Rule.SCHEMA,
         message=message,
         where=Source(file=file, key=f"line {line}"),
-        fix="give the value the type that the class in model/ says",
+        fix="mend the Python there"
+        if isinstance(error, SyntaxError)
+        else "give the value the type that the class in model/ says",
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 import yaml
 
 from model.configuration import PROJECT, stack_file
+from model.exclusive import Colour
 from model.rules.near_miss import near_miss
 from model.violation import Rule, Source, Violation
 
@@ -89,10 +90,12 @@ def check_values(values: Mapping[str, object], file: str) -> tuple[tuple[Violati
 
 
 def _missing(directory: Path, name: str) -> Violation:
-    others = sorted(path.name for path in directory.glob("Pulumi.*")) if directory.is_dir() else []
-    known = [other for other in others if other not in {"Pulumi.yaml", name}]
-    hint = near_miss(name, known)
-    fix = f"{hint} Rename it." if hint.startswith("did you mean") else "copy the one of the project and edit it"
+    # A file that another stack needs is not this one under a wrong name.
+    needed = {"Pulumi.yaml", *(stack_file(stack) for stack in ("shared", *Colour))}
+    others = {path.name for path in directory.glob("Pulumi.*")} if directory.is_dir() else set[str]()
+    hint = near_miss(name, sorted(others - needed))
+    meant = hint.startswith("did you mean")
+    fix = f"{hint} Rename it." if meant else "bring it back, or copy another stack's and edit it"
     return _violation(f"there is no file {name}", name, "the whole file", fix)
 
 

@@ -83,6 +83,24 @@ def test_an_empty_directory_is_three_missing_files_and_nothing_else(tmp_path: Pa
     ]
 
 
+def test_a_missing_file_is_never_taken_for_another_stacks(tmp_path: Path):
+    write_stack_files(tmp_path, ())
+    (tmp_path / "Pulumi.blue.yaml").unlink()
+
+    (violation,) = refused(tmp_path).violations
+
+    assert violation.fix.startswith("bring it back")
+
+
+def test_a_misnamed_file_is_recognised(tmp_path: Path):
+    write_stack_files(tmp_path, ())
+    (tmp_path / "Pulumi.blue.yaml").rename(tmp_path / "Pulumi.bleu.yaml")
+
+    (violation,) = refused(tmp_path).violations
+
+    assert violation.fix == "did you mean `Pulumi.bleu.yaml`? Rename it."
+
+
 def test_rules_judge_what_can_be_read_while_one_file_cannot(tmp_path: Path):
     write_stack_files(
         tmp_path,
