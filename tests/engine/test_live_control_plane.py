@@ -25,7 +25,8 @@ def test_its_control_plane_is_never_replaced_at_once(laboratory: Laboratory) -> 
     for operation in (Operation.PREVIEW, Operation.UP):
         refused = laboratory.do(operation, "green")
         assert not refused.succeeded
-        assert any("master-0" in error and "protect" in error for error in refused.errors), refused.errors
+        # Three nodes are refused at once; the engine may stop before it has told all of them.
+        assert any("::master-" in error and "protect" in error for error in refused.errors), refused.errors
     left = {guest["vmid"] for guest in laboratory.proxmox("GET", "/cluster/resources?type=vm")}
     assert {110, 111, 112} <= left
 
