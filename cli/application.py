@@ -6,12 +6,14 @@ import typer
 
 from cli import doctor as doctor_command
 from cli import environment as environment_command
+from cli import kubectl as kubectl_command
 from cli import status as status_command
 from cli import suites, twin
 from cli.exit_code import EXPLANATION
 from cli.operations import checked_stack, operate
 from engine.operation import Operation
 from engine.workspace import Target
+from model.exclusive import Colour
 
 application = typer.Typer(
     name="lab",
@@ -98,6 +100,18 @@ def env(
 def doctor(as_json: AsJson = False) -> None:
     """Say which tools are used and where from, without building any."""
     doctor_command.show(as_json=as_json)
+
+
+@application.command(
+    epilog=EXPLANATION, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+)
+def kubectl(
+    context: typer.Context,
+    colour: Annotated[Colour, typer.Argument(help="blue or green.", show_default=False)],
+    target: TargetOption = Target.TWIN,
+) -> None:
+    """Run kubectl against a colour's cluster, e.g. `./lab kubectl green get nodes -o wide`."""
+    kubectl_command.run(colour, tuple(context.args), target)
 
 
 @application.command(

@@ -15,6 +15,7 @@ from engine.events import Diagnostic, Event, Finished, ResourceStep, Step, Summa
 from engine.workspace import Workspace
 
 POLL_SECONDS = 0.05
+PROGRAM_ENDED = "an unhandled error occurred: program exited with non-zero exit code"
 
 
 @unique
@@ -52,7 +53,10 @@ class Outcome:
     @property
     def errors(self) -> list[str]:
         """What went wrong, in the words of whoever said it."""
-        return [d.message.strip() for d in self.diagnostics if d.severity == "error"]
+        told = [d.message.strip() for d in self.diagnostics if d.severity == "error"]
+        # That the program ended is no news where it said why.
+        reasons = [message for message in told if not message.startswith(PROGRAM_ENDED)]
+        return reasons or told
 
 
 _FLAGS: Mapping[Operation, tuple[str, ...]] = {

@@ -77,6 +77,10 @@ class State:
         found: list[dict[str, Any]] = deployment.get("resources") or []
         return [r for r in found if not str(r["type"]).startswith("pulumi:pulumi:")]
 
+    def output(self, stack: str, name: str) -> Any:
+        """One output of the stack, in clear; None when it has no such output."""
+        return json.loads(self._pulumi("stack", "output", "--json", "--show-secrets", "--stack", stack)).get(name)
+
     def pending(self, stack: str) -> list[PendingOperation]:
         """Steps that a killed engine left unfinished."""
         deployment = self.export(stack).get("deployment") or {}
