@@ -7,8 +7,8 @@ import typer
 from cli import doctor as doctor_command
 from cli import environment as environment_command
 from cli import kubectl as kubectl_command
+from cli import secrets, suites, twin
 from cli import status as status_command
-from cli import suites, twin
 from cli.exit_code import EXPLANATION
 from cli.operations import checked_stack, operate
 from engine.operation import Operation
@@ -24,6 +24,7 @@ application = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 application.add_typer(twin.application, name="twin")
+application.add_typer(secrets.application, name="secrets")
 
 Stack = Annotated[
     str, typer.Argument(help="shared, blue or green.", callback=checked_stack, show_default=False, metavar="STACK")

@@ -10,11 +10,13 @@ import typer
 
 from cli.console import complain, say
 from cli.exit_code import ExitCode
+from engine.secrets import DevelopmentSecrets
 from engine.state import EngineError, State
 from engine.workspace import Target, Workspace, engine_environment, search_path
 from model.configuration import Configuration
 from model.lab import Lab
 from stacks.configuration import ConfigurationError, load, read_inventory
+from stacks.secrets_file import SecretsError, SopsMissingError
 from tools.build import Tool, ToolError, cache_directory, ensure
 from tools.recipe import ENGINE
 from tools.recipe import TWIN as TWIN_TOOLS
@@ -36,6 +38,15 @@ class Session:
 def leave(code: ExitCode) -> NoReturn:
     """End the command."""
     raise typer.Exit(int(code))
+
+
+def read_lab() -> Lab:
+    """The inventory, checked; every mistake in it is shown and the command ends when there is one."""
+    try:
+        return read_inventory()
+    except ConfigurationError as error:
+        complain("The inventory cannot work; nothing was touched.", [str(error)])
+        leave(ExitCode.USER_ERROR)
 
 
 def read_configuration(workspace: Workspace) -> tuple[Lab, Configuration]:
@@ -66,6 +77,21 @@ def twin_of(workspace: Workspace, tools: tuple[Tool, ...] = ()) -> Twin:
     return Twin(workspace.twin, cache_directory(), {"PATH": search_path(tools, os.environ.get("PATH", ""))})
 
 
+def development_secrets(workspace: Workspace) -> DevelopmentSecrets:
+    """The made-up secrets of the twin's clusters, made when there are none yet."""
+    development = DevelopmentSecrets.of(workspace)
+    if not development.file.exists():
+        try:
+            development.make(read_lab().secrets)
+        except SopsMissingError as error:
+            complain("A tool is missing.", [str(error)])
+            leave(ExitCode.TOOL_MISSING)
+        except SecretsError as error:
+            complain("The development secrets cannot be made.", [str(error)])
+            leave(ExitCode.USER_ERROR)
+    return development
+
+
 def start_twin(twin: Twin) -> None:
     """Have the daemon running."""
     try:
@@ -83,9 +109,10 @@ def prepare(target: Target) -> Session:
     twin: Twin | None = None
     twin_environment: dict[str, str] = {}
     if target is Target.TWIN:
+        secrets = development_secrets(workspace)
         twin = twin_of(workspace, tools)
         start_twin(twin)
-        twin_environment = twin.environment()
+        twin_environment = {**twin.environment(), **secrets.environment()}
     environment = engine_environment(workspace, target, tools, twin_environment)
     state = State(workspace, environment)
     if target is Target.TWIN:

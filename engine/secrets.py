@@ -8,15 +8,15 @@ import secrets
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
-import pyrage
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from pyrage import x25519  # pyright: ignore[reportAttributeAccessIssue]
 
 from engine.workspace import Workspace
-from model.secret_rules import schema_violations, value_violations
+from model.cloud import GoogleCloud
+from model.secret_rules import RULE, schema_violations, stray_values, value_violations
 from model.secrets import (
     SECRETS_FILE,
     Characters,
@@ -27,15 +27,21 @@ from model.secrets import (
     SecretReference,
     SecretSchema,
     compose,
+    encryption_key_id,
     is_derived,
 )
+from model.violation import Source, Violation
 from stacks.secrets_file import (
     FILE_VARIABLE,
     KEY_FILE_VARIABLE,
+    METADATA,
     SecretsError,
     SecretsFile,
+    SopsMissingError,
+    key_violations,
     noted_public_keys,
     run_sops,
+    shown,
 )
 
 _PRIVATE = 0o600
@@ -53,6 +59,11 @@ class Made:
     removed: tuple[SecretPlace, ...] = ()
     extra: tuple[SecretPlace, ...] = ()
     """Keys that the schema does not have; they were kept."""
+
+    @property
+    def anything(self) -> bool:
+        """Whether something is another than before."""
+        return bool(self.key or self.added or self.aligned or self.removed)
 
 
 @dataclass(frozen=True)
@@ -83,17 +94,25 @@ class DevelopmentSecrets:
     def make(self, schema: SecretSchema, *, prune: bool = False) -> Made:
         """Have a key, and a file with every key of the schema. What is there stays; `prune` drops what is no key.
 
-        SecretsError when the schema cannot work, when the file is of another key, and when `sops` refuses.
+        SecretsError when the schema cannot work, when the file is of another key, when `sops` refuses, and when the
+        folder cannot be written.
         """
         if found := schema_violations(schema):
             raise SecretsError.of(found)
-        with self._only_one():
-            is_new = self._have_key()
-            values = self._read()
-            planned = _Plan(schema, values, prune=prune)
-            if planned.changes:
-                self._write(planned.values)
-            return Made(is_new, planned.added, planned.aligned, planned.removed, planned.extra)
+        try:
+            with self._only_one():
+                is_new = self._have_key()
+                planned = _Plan(schema, self._read(), prune=prune)
+                made = Made(is_new, planned.added, planned.aligned, planned.removed, planned.extra)
+                if made.anything:
+                    self._write(planned.values)
+                return made
+        except OSError as error:
+            raise SecretsError(
+                f"the development secrets cannot be written: {error.strerror}\n"
+                f"    at:   {error.filename or self.directory}\n"
+                "    fix:  make room or give yourself access; what was there is still there"
+            ) from None
 
     def public_key(self) -> str:
         """The recipient that the key belongs to; SecretsError when there is no such key."""
@@ -135,7 +154,7 @@ class DevelopmentSecrets:
                 f"the key of {self.file.name} is gone, and nobody can read the file any more\n"
                 f"    at:   {self.key_file}\n    fix:  {self._begin_anew}"
             )
-        identity = pyrage.x25519.Identity.generate()
+        identity = x25519.Identity.generate()
         text = f"# development key of this checkout\n# public key: {identity.to_public()}\n{identity}\n"
         _write_private(self.key_file, text.encode())
         return True
@@ -151,7 +170,18 @@ class DevelopmentSecrets:
                 f"    at:   {self.file}\n"
                 f"    fix:  move it to where {FILE_VARIABLE} names it, and run ./lab secrets init again"
             )
-        return file.decrypt(self._sops_environment())
+        if strays := stray_values(file.content):
+            raise SecretsError(
+                f"{self.file.name} has values where no key can stand: {', '.join(strays)}\n"
+                f"    at:   {self.file}\n    fix:  {self._begin_anew}"
+            )
+        try:
+            return file.decrypt(self.sops_environment())
+        except SopsMissingError:
+            raise
+        except SecretsError as error:
+            problem = str(error)
+        raise SecretsError(f"{problem}\n    or:   {self._begin_anew}")
 
     def _write(self, values: Mapping[SecretPlace, object]) -> None:
         content: dict[str, object] = {}
@@ -167,7 +197,7 @@ class DevelopmentSecrets:
                 "encrypt", "--input-type", "json", "--output-type", "json", "--age", ",".join(recipients),
                 "--filename-override", self.file.name,
             ],
-            self._sops_environment(),
+            self.sops_environment(),
             json.dumps(content).encode(),
         )  # fmt: skip
         if answer.status != 0:
@@ -177,10 +207,72 @@ class DevelopmentSecrets:
             )
         _write_private(self.file, answer.output)
 
-    def _sops_environment(self) -> dict[str, str]:
+    def sops_environment(self) -> dict[str, str]:
         """The caller's environment without what it tells `sops`: real keys have no business here."""
         own = {name: value for name, value in os.environ.items() if not name.startswith("SOPS_")}
         return {**own, KEY_FILE_VARIABLE: str(self.key_file)}
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a look at a SOPS file gave."""
+
+    file: SecretsFile
+    violations: tuple[Violation, ...]
+    unused: tuple[SecretKey, ...]
+    """Keys that are declared and kept although nobody reads them."""
+
+
+def inspect(
+    path: Path,
+    schema: SecretSchema,
+    environment: Mapping[str, str],
+    *,
+    google: GoogleCloud | None,
+    decrypt: bool = True,
+) -> Findings:
+    """Look at a SOPS file: its keys, its recipients, and, when it may be decrypted, its values.
+
+    `google` has the KMS key that must be a recipient; None for a file that is for one machine alone. SecretsError when
+    the file cannot be read, or not decrypted although it is sound as far as that can be seen from outside.
+    """
+    file = SecretsFile.read(path)
+    found = key_violations(schema, file)
+    if google is not None:
+        found += recipient_violations(file, google)
+    if decrypt and not found:
+        found += value_violations(schema, file.decrypt(environment), shown(path))
+    return Findings(file, tuple(found), tuple(key for key in schema.keys if key.unread))
+
+
+def recipient_violations(file: SecretsFile, google: GoogleCloud) -> list[Violation]:
+    """A person with an age key opens the file, and so does the cluster, by the KMS key of the inventory."""
+    found: list[Violation] = []
+    where = Source(file=shown(file.path), key=METADATA)
+    if not file.recipients.age:
+        found.append(
+            Violation(
+                rule=RULE,
+                message="no age key is among the recipients: without the Internet and Google nobody can decrypt it",
+                where=where,
+                fix=f"put its public half into .sops.yaml, then: sops updatekeys {shown(file.path)}",
+            )
+        )
+    key = encryption_key_id(google)
+    if key not in file.recipients.google:
+        found.append(
+            Violation(
+                rule=RULE,
+                message="the KMS key is not among the recipients: no cluster can decrypt it",
+                where=where,
+                also=(
+                    Source(file="inventory/cloud.py", key="CLOUD.google.encryption_key"),
+                    *(Source(file=shown(file.path), key=other) for other in file.recipients.google),
+                ),
+                fix=f"put {key} into .sops.yaml, then: sops updatekeys {shown(file.path)}",
+            )
+        )
+    return found
 
 
 class _Plan:
@@ -198,11 +290,6 @@ class _Plan:
         for key in schema.keys:
             self._value(key)
         self.aligned = self._align()
-
-    @cached_property
-    def changes(self) -> bool:
-        """Whether the file must be written."""
-        return bool(self.added or self.aligned or self.removed)
 
     def _value(self, key: SecretKey) -> str:
         if key.place not in self.values:

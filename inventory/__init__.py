@@ -5,6 +5,7 @@ from inventory.cluster import CLUSTER
 from inventory.guests import GUESTS, INSTALLERS
 from inventory.hosts import ACCELERATORS, HOSTS
 from inventory.network import CABLES, CONSOLES, FIREWALL, LAPTOPS, MTU, NETWORKS, POWER_SUPPLIES, SWITCHES
+from inventory.secrets import SCHEMA as SECRETS
 from inventory.storage import CEPH, PROXMOX, STORAGES
 from model.lab import Lab
 
@@ -28,4 +29,5 @@ LAB = Lab(
     guests=GUESTS,
     cluster=CLUSTER,
     cloud=CLOUD,
+    secrets=SECRETS,
 )

@@ -22,6 +22,7 @@ from model.network import (
     UninterruptiblePowerSupply,
 )
 from model.proxmox import ProxmoxCluster
+from model.secrets import SecretSchema
 
 
 class Lab(Value):
@@ -46,6 +47,7 @@ class Lab(Value):
     guests: tuple[InfrastructureGuest, ...]
     cluster: ClusterLayout
     cloud: Cloud
+    secrets: SecretSchema
 
     def network(self, name: NetworkName) -> Network:
         """The named network; KeyError when there is none."""

@@ -7,7 +7,11 @@ from model.base import Value
 
 @unique
 class Rule(StrEnum):
-    """Every rule by its number; the docstring of its function in `model.rules` says what it demands."""
+    """Every rule by its number; the docstring of its function says what it demands.
+
+    Those over the configuration are in `model.rules`, those over registered resources in `policy.rules`; some numbers
+    have a part in both.
+    """
 
     SCHEMA = "S1"
     """A configuration value has the wrong type, is missing or is not known."""
@@ -17,15 +21,20 @@ class Rule(StrEnum):
     LEASES = "I2"
     ADDRESSES = "I3"
     CAPACITY = "I4"
+    BACKUP_WRITERS = "I5"
     STATEFUL = "I6"
+    BACKUPS = "I7"
+    SECRET_REFERENCES = "I9"  # noqa: S105 - a number, no password
+    ORDER = "I10"
     VERSIONS = "I11"
     SCHEDULING = "I12"
+    INGRESS = "I13"
     MTU = "N1"
     CABLES = "N2"
 
 
 class Source(Value):
-    """Where a value stands: a file and the key in it."""
+    """Where a value stands: a file and the key in it, or a registered resource (its URN) and the property in it."""
 
     file: str
     key: str
