@@ -1,0 +1,1 @@
+"""What the program manages on a colour's cluster."""

@@ -1,0 +1,237 @@
+"""The layers of a cluster, from the bare network to the applications: each takes what the one before made."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+
+from components.kubernetes.argo_cd import ArgoCd
+from components.kubernetes.certificates import CertificateIssuer, CertificateOperator
+from components.kubernetes.chart_application import Delivery
+from components.kubernetes.external_secrets import NamespaceSecrets, SecretStores
+from components.kubernetes.ingress import Ingress
+from components.kubernetes.lab_app import VOLUME_CREDENTIALS, LabApp, bucket_keys
+from components.kubernetes.namespaces import BootstrapSecrets, InitialSecret, Namespaces
+from components.kubernetes.network import ClusterNetwork
+from components.kubernetes.node_features import NodeFeatures
+from components.kubernetes.object_storage import ObjectStore
+from components.kubernetes.operators import Operators
+from components.kubernetes.platform import Platform
+from components.kubernetes.provided import Provided
+from components.kubernetes.secret_sync import WRITER, SecretSync
+from components.kubernetes.storage import CephStorage, LocalStorage
+from components.kubernetes.vault import VaultServer
+from components.kubernetes.volumes import PASSWORD, Repository, RepositoryUpkeep
+from model.cluster import NodePlan
+from model.configuration import ColourConfiguration, Layer
+from model.lab import Lab
+from model.secrets import Tree
+from model.workloads.keeping import Lineage
+from model.workloads.platform import Workloads
+from model.workloads.schedules import BackupJob, Slot
+from model.workloads.storage import StorageClass, StorageTier
+
+ARGO_CD_NAMESPACE = "argocd"
+
+
+@dataclass(frozen=True)
+class ClusterGround:
+    """What is known of a cluster before anything runs on it."""
+
+    lab: Lab
+    workloads: Workloads
+    nodes: Sequence[NodePlan]
+    settings: ColourConfiguration
+    lineage: Lineage
+    secrets: Sequence[InitialSecret]
+    """What must be readable before Vault is up."""
+    secrets_file: str
+    """Text of the SOPS file, encrypted as it is."""
+
+
+@dataclass(frozen=True)
+class Substrate:
+    """A cluster on which volumes, addresses and charts work."""
+
+    network: ClusterNetwork
+    namespaces: Namespaces
+    secrets: BootstrapSecrets
+    argo_cd: ArgoCd
+    storage: Mapping[StorageTier, Provided[StorageClass]]
+
+
+def build_layers(ground: ClusterGround, *, opts: pulumi.ResourceOptions) -> None:
+    """Every layer that the colour's configuration names; `opts` carry the Kubernetes provider."""
+    layers = ground.settings.layers
+    made = substrate(ground, opts=opts)
+    if Layer.BASE not in layers:
+        return
+    platform = base(ground, made, opts=opts)
+    for layer in layers:
+        applications(platform, layer, opts=opts)
+
+
+def substrate(ground: ClusterGround, *, opts: pulumi.ResourceOptions) -> Substrate:
+    """Addresses, namespaces, the first Secrets, Argo CD, volumes, labels of nodes."""
+    lab, workloads = ground.lab, ground.workloads
+    network = ClusterNetwork(
+        "network",
+        pool=ground.settings.address_plan.load_balancer_pool,
+        interfaces=[f"^{lab.cluster.node_interface}$"],
+        probe=workloads.releases.network_probe,
+        opts=opts,
+    )
+    namespaces = Namespaces("namespaces", namespaces=workloads.namespaces, opts=opts)
+    secrets = BootstrapSecrets(
+        "bootstrap-secrets",
+        secrets=ground.secrets,
+        namespaces=namespaces,
+        opts=opts,
+    )
+    argo_cd = ArgoCd(
+        "argo-cd",
+        release=workloads.releases.argo_cd,
+        namespace=namespaces[ARGO_CD_NAMESPACE],
+        domain=f"argocd.{lab.domain}",
+        workloads=workloads,
+        needs=[network.ready],
+        opts=opts,
+    )
+    delivery = Delivery(argo_cd=argo_cd, namespaces=namespaces, layer=Layer.SUBSTRATE)
+    # Of every shape of node, also those that the colour does not have today: a lease may bring them tomorrow.
+    taints = list(dict.fromkeys(taint for shape in lab.cluster.shapes for taint in shape.taints))
+    ceph = CephStorage(
+        "ceph-storage",
+        ceph=lab.ceph,
+        monitors=[lab.host(monitor).addresses[lab.ceph.public_network] for monitor in lab.ceph.monitors],
+        taints=taints,
+        releases=workloads.releases,
+        delivery=delivery,
+        secrets=secrets,
+        opts=opts,
+    )
+    storage = dict(ceph.classes)
+    with_disks = [node for node in ground.nodes if node.shape.local_volume is not None]
+    if with_disks:
+        local = LocalStorage(
+            "local-storage", nodes=with_disks, releases=workloads.releases, delivery=delivery, opts=opts
+        )
+        storage.update(local.classes)
+    NodeFeatures("node-features", taints=taints, releases=workloads.releases, delivery=delivery, opts=opts)
+    return Substrate(network=network, namespaces=namespaces, secrets=secrets, argo_cd=argo_cd, storage=storage)
+
+
+def base(ground: ClusterGround, made: Substrate, *, opts: pulumi.ResourceOptions) -> Platform:
+    """Operators, Vault and what is read from it, certificates, the way in, and the first place of backups."""
+    workloads, releases = ground.workloads, ground.workloads.releases
+    delivery = Delivery(argo_cd=made.argo_cd, namespaces=made.namespaces, layer=Layer.BASE)
+    certificates = CertificateOperator("cert-manager", releases=releases, delivery=delivery, opts=opts)
+    operators = Operators(
+        "operators", releases=releases, delivery=delivery, certificates=certificates.definitions, opts=opts
+    )
+    vault_paths = list(
+        dict.fromkeys(key.place.path for key in workloads.secrets.keys if key.place.tree is Tree.VAULT)
+    )
+    vault = VaultServer(
+        "vault",
+        releases=releases,
+        access=workloads.vault_access,
+        paths=vault_paths,
+        writer=WRITER,
+        storage_class=made.storage[StorageTier.BLOCK],
+        delivery=delivery,
+        opts=opts,
+    )
+    sync = SecretSync(
+        "secret-sync",
+        encrypted=ground.secrets_file,
+        paths=vault_paths,
+        releases=releases,
+        server=vault.server,
+        workflows=operators.operated.workflows,
+        secrets=made.secrets,
+        opts=opts,
+    )
+    stores = SecretStores(
+        "secret-stores",
+        releases=releases,
+        access=workloads.vault_access,
+        server=vault.server,
+        filled=sync.filled,
+        delivery=delivery,
+        opts=opts,
+    )
+    issuer = CertificateIssuer(
+        "certificate-issuer",
+        settings=workloads.certificates,
+        operator=certificates,
+        stores=stores,
+        delivery=delivery,
+        opts=opts,
+    )
+    ingress = Ingress(
+        "ingress",
+        domain=ground.lab.domain,
+        authentication=workloads.authentication,
+        network=made.network,
+        issuer=issuer,
+        releases=releases,
+        delivery=delivery,
+        opts=opts,
+    )
+    storage = ObjectStore(
+        "object-store",
+        storage=workloads.object_storage,
+        storage_class=made.storage[StorageTier.BLOCK],
+        releases=releases,
+        delivery=delivery,
+        secrets=made.secrets,
+        opts=opts,
+    )
+    platform = Platform(
+        workloads=workloads,
+        role=ground.settings.backup_role,
+        lineage=ground.lineage,
+        argo_cd=made.argo_cd,
+        namespaces=made.namespaces,
+        storage=made.storage,
+        stores=stores,
+        operated=operators.operated,
+        ingress=ingress,
+        object_storage=storage.storage,
+    )
+    if platform.writes_backups:
+        _upkeep(platform, opts)
+    return platform
+
+
+def applications(platform: Platform, layer: Layer, *, opts: pulumi.ResourceOptions) -> Mapping[str, LabApp]:
+    """The lab's applications of one layer, by name."""
+    return {
+        application.name: LabApp(application.name, application=application, platform=platform, opts=opts)
+        for application in platform.workloads.of(layer)
+    }
+
+
+def _upkeep(platform: Platform, opts: pulumi.ResourceOptions) -> None:
+    """Upkeep of the one repository, from one place: two that prune would wait for each other's lock."""
+    backups, storage = platform.workloads.backups, platform.object_storage
+    namespace = platform.namespaces[backups.times.upkeep]
+    keys = {**bucket_keys(storage.value.snapshots.keys), PASSWORD: backups.repository_password}
+    credentials = NamespaceSecrets(
+        "upkeep-secrets",
+        namespace=namespace,
+        wanted={VOLUME_CREDENTIALS: keys},
+        stores=platform.stores,
+        opts=opts,
+    ).made[VOLUME_CREDENTIALS]
+    timetable = platform.workloads.timetable
+    RepositoryUpkeep(
+        "repository-upkeep",
+        namespace=namespace,
+        repository=Repository(storage=storage, credentials=credentials, definitions=platform.operated.backups),
+        retention=backups.retention.volumes,
+        check=timetable.cron(Slot(namespace=backups.times.upkeep, job=BackupJob.CHECK)),
+        prune=timetable.cron(Slot(namespace=backups.times.upkeep, job=BackupJob.PRUNE)),
+        opts=opts,
+    )

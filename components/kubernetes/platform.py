@@ -1,0 +1,60 @@
+"""What applications stand on, as typed objects of the components that made it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+
+from components.kubernetes.argo_cd import ArgoCd
+from components.kubernetes.external_secrets import SecretStores
+from components.kubernetes.ingress import Ingress
+from components.kubernetes.namespaces import Namespaces
+from components.kubernetes.operators import Operated
+from components.kubernetes.provided import Definitions, Provided
+from model.configuration import BackupRole
+from model.workloads.custom.tunnels import TunnelReference
+from model.workloads.keeping import Lineage
+from model.workloads.platform import ObjectStorage, Workloads
+from model.workloads.storage import StorageClass, StorageTier
+
+
+@dataclass(frozen=True)
+class Tunnel:
+    """The tunnel to the Internet, in the one colour that holds it."""
+
+    tunnel: Provided[TunnelReference]
+    definitions: Definitions
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Everything that `LabApp` makes use of."""
+
+    workloads: Workloads
+    role: BackupRole
+    lineage: Lineage
+    argo_cd: ArgoCd
+    namespaces: Namespaces
+    storage: Mapping[StorageTier, Provided[StorageClass]]
+    stores: SecretStores
+    operated: Operated
+    ingress: Ingress
+    object_storage: Provided[ObjectStorage]
+    tunnel: Tunnel | None = None
+    """None where the colour does not hold the tunnel."""
+    scraping: Definitions | None = None
+    """Prometheus' kinds; None until observability is built."""
+
+    @property
+    def writes_backups(self) -> bool:
+        """Whether this colour is the one that writes to the backup repositories."""
+        return self.role is BackupRole.WRITER
+
+    def storage_class(self, tier: StorageTier) -> Provided[StorageClass]:
+        """The class of volumes of a tier; RunError when the colour has none, as without a node that has the disk."""
+        if tier not in self.storage:
+            raise pulumi.RunError(
+                f"the colour has no storage of tier {tier}; it has {', '.join(self.storage)}.\n"
+                "  fix: choose another tier, or give the colour the lease of a node with such a disk"
+            )
+        return self.storage[tier]

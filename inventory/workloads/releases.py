@@ -1,0 +1,76 @@
+"""Versions of everything that the platform is made of."""
+
+from model.workloads.charts import GitChart, GitKustomization, GitManifests, HelmRegistry, HelmRepository
+from model.workloads.platform import Releases
+
+_ARGO = "https://argoproj.github.io/argo-helm"
+_CEPH = "https://ceph.github.io/csi-charts"
+_SNAPSHOTTER = "https://github.com/kubernetes-csi/external-snapshotter"
+_SNAPSHOTTER_VERSION = "v8.3.0"
+_VAULT_OPERATOR = "1.22.5"
+"""Of the operator and of its permissions; the lab had them one version apart (D12)."""
+
+DRAGONFLY_IMAGE = "docker.dragonflydb.io/dragonflydb/dragonfly:v1.31.0"
+
+RELEASES = Releases(
+    argo_cd=HelmRepository(url=_ARGO, chart="argo-cd", version="8.2.7"),
+    ceph_block=HelmRepository(url=_CEPH, chart="ceph-csi-rbd", version="3.14.2"),
+    ceph_files=HelmRepository(url=_CEPH, chart="ceph-csi-cephfs", version="3.14.2"),
+    snapshot_definitions=GitKustomization(
+        repository=_SNAPSHOTTER, path="client/config/crd", revision=_SNAPSHOTTER_VERSION
+    ),
+    snapshot_controller=GitKustomization(
+        repository=_SNAPSHOTTER, path="deploy/kubernetes/snapshot-controller", revision=_SNAPSHOTTER_VERSION
+    ),
+    local_path=GitChart(
+        repository="https://github.com/rancher/local-path-provisioner",
+        path="deploy/chart/local-path-provisioner",
+        revision="v0.0.31",
+    ),
+    node_feature_discovery=HelmRepository(
+        url="https://kubernetes-sigs.github.io/node-feature-discovery/charts",
+        chart="node-feature-discovery",
+        version="0.17.3",
+    ),
+    vault_operator=HelmRegistry(
+        registry="ghcr.io/bank-vaults/helm-charts", chart="vault-operator", version=_VAULT_OPERATOR
+    ),
+    vault_permissions=GitKustomization(
+        repository="https://github.com/bank-vaults/vault-operator",
+        path="deploy/rbac",
+        revision=f"v{_VAULT_OPERATOR}",
+    ),
+    # The lab's 0.9.19 speaks an API version that upstream has taken away since.
+    external_secrets=HelmRepository(
+        url="https://charts.external-secrets.io", chart="external-secrets", version="0.20.4"
+    ),
+    argo_workflows=HelmRepository(url=_ARGO, chart="argo-workflows", version="0.42.5"),
+    cloudnative_pg=HelmRepository(
+        url="https://cloudnative-pg.github.io/charts", chart="cloudnative-pg", version="0.26.0"
+    ),
+    barman_plugin=GitManifests(
+        repository="https://github.com/cloudnative-pg/plugin-barman-cloud",
+        path=".",
+        revision="v0.5.0",
+        include="manifest.yaml",
+    ),
+    k8up_definitions=GitManifests(
+        repository="https://github.com/k8up-io/k8up", path="config/crd/apiextensions.k8s.io/v1", revision="v2.12.0"
+    ),
+    k8up=HelmRepository(url="https://k8up-io.github.io/k8up", chart="k8up", version="4.8.4"),
+    dragonfly_operator=GitChart(
+        repository="https://github.com/dragonflydb/dragonfly-operator",
+        path="charts/dragonfly-operator",
+        revision="v1.2.1",
+    ),
+    cert_manager=HelmRepository(url="https://charts.jetstack.io", chart="cert-manager", version="v1.17.1"),
+    traefik=HelmRepository(url="https://traefik.github.io/charts", chart="traefik", version="29.0.0"),
+    seaweedfs=HelmRepository(
+        url="https://seaweedfs.github.io/seaweedfs/helm", chart="seaweedfs", version="4.0.393"
+    ),
+    vault="docker.io/hashicorp/vault:1.19.3",
+    sops="ghcr.io/getsops/sops:v3.10.2-alpine",
+    postgres="ghcr.io/cloudnative-pg/postgresql:17.5",
+    restic="docker.io/restic/restic:0.18.0",
+    network_probe="docker.io/library/busybox:1.37.0",
+)

@@ -1,0 +1,94 @@
+"""Ways in: which host name leads where, and who must log in before."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from model.base import Value
+from model.secrets import SecretReference
+from model.workloads.names import DnsLabel
+
+
+class ForwardAuth(Value):
+    """The ingress asks Authelia before each request; the application itself needs no login."""
+
+    kind: Literal["forward-auth"] = "forward-auth"
+
+
+class NativeOidc(Value):
+    """The application logs its users in at Authelia itself."""
+
+    kind: Literal["native-oidc"] = "native-oidc"
+    client: str
+    """Client id at Authelia."""
+    client_secret: SecretReference | None
+    """None for a client without a secret, such as a command line."""
+    callback: str = Field(pattern=r"^/")
+    """Path below the route to which Authelia sends users back."""
+    scopes: tuple[str, ...] = ("openid", "profile", "email", "groups")
+
+
+class ApiKey(Value):
+    """Programs call it, each with a key that the application checks."""
+
+    kind: Literal["api-key"] = "api-key"
+    key: SecretReference
+
+
+class OwnLogin(Value):
+    """The application has users and passwords of its own, which Authelia does not know."""
+
+    kind: Literal["own-login"] = "own-login"
+
+
+class Open(Value):
+    """Nobody is asked. Its host and path must be on the lab's list of open routes, which has the reason."""
+
+    kind: Literal["open"] = "open"
+
+
+Authentication = Annotated[
+    ForwardAuth | NativeOidc | ApiKey | OwnLogin | Open, Field(discriminator="kind")
+]
+"""Who must log in. It has no default: whoever adds a route decides."""
+
+
+class OpenRoute(Value):
+    """A route that asks nobody, or only itself, and why that is right."""
+
+    host: DnsLabel
+    path: str = "/"
+    reason: str = Field(min_length=10)
+
+
+class Route(Value):
+    """A host name below the lab's domain, and the service that answers."""
+
+    host: DnsLabel
+    """The label before the domain."""
+    service: DnsLabel
+    """A service of the application's namespace."""
+    port: int = Field(ge=1, le=65535)
+    authentication: Authentication
+    path: str = Field(default="/", pattern=r"^/")
+    """Only requests below this path."""
+    tunnelled: bool = False
+    """Whether the Internet reaches it through the tunnel too, when the colour holds the tunnel."""
+
+    @model_validator(mode="after")
+    def _the_internet_is_asked(self) -> "Route":
+        if self.tunnelled and isinstance(self.authentication, ForwardAuth):
+            raise ValueError(
+                f"{self.host}: the tunnel leads past the ingress, so nobody would ask Authelia; "
+                "let the application log in itself, or do not tunnel it"
+            )
+        return self
+
+    def name(self, domain: str) -> str:
+        """The whole host name."""
+        return f"{self.host}.{domain}"
+
+    @property
+    def needs_listing(self) -> bool:
+        """Whether it must be on the list of open routes."""
+        return isinstance(self.authentication, Open | OwnLogin)
