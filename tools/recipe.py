@@ -1,13 +1,15 @@
 """What is built, from which module, and when one found on PATH will do."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 DIRECTORY = Path(__file__).resolve().parent
 
 PULUMI_VERSION = "3.259.0"
 PULUMI_SDK = "github.com/pulumi/pulumi/sdk/v3"
+
+KUBERNETES_VERSION = "1.36.1"
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,18 @@ class ModuleFile:
 
 
 @dataclass(frozen=True)
+class Generation:
+    """Files that the first binary of a recipe writes into the folder that it is started in, with Go on PATH."""
+
+    keep: tuple[str, ...]
+    """Files that are kept; the rest is thrown away."""
+    arguments: tuple[str, ...] = ()
+    module: str = ""
+    """Folder below the recipe's, with a go.mod of its own, that it is started in and whose packages it reads; an empty
+    folder when not given."""
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A tool: a folder with go.mod and go.sum under `tools/`, and what comes out of it."""
 
@@ -37,12 +51,9 @@ class Recipe:
     purpose: str
     binaries: tuple[Binary, ...]
     files: tuple[ModuleFile, ...] = ()
-    generate: tuple[str, ...] = ()
-    """Arguments of the first binary that make it write more files beside itself (into its working directory)."""
+    generate: tuple[Generation, ...] = ()
     expected_minutes: float = 1.0
     """How long a first build takes on two cores, to tell who waits."""
-    keep: tuple[str, ...] = field(default=())
-    """Generated files that are kept; the rest is thrown away."""
 
     @property
     def directory(self) -> Path:
@@ -52,7 +63,7 @@ class Recipe:
     @property
     def key(self) -> str:
         """Changes whenever something changes that the result depends on."""
-        digest = hashlib.sha256(repr((self.binaries, self.files, self.generate, self.keep)).encode())
+        digest = hashlib.sha256(repr((self.binaries, self.files, self.generate)).encode())
         for path in sorted(self.directory.rglob("*")):
             if path.suffix in (".go", ".mod", ".sum"):
                 digest.update(path.relative_to(self.directory).as_posix().encode())
@@ -87,8 +98,12 @@ PROXMOX_PROVIDER = Recipe(
     name="pulumi-resource-proxmoxve",
     purpose="the upstream Proxmox provider, bridged to Pulumi",
     binaries=(Binary("pulumi-resource-proxmoxve", "."),),
-    generate=("schema", "--out", ".", "--skip-docs", "--skip-examples"),
-    keep=("schema.json", "bridge-metadata.json"),
+    generate=(
+        Generation(
+            arguments=("schema", "--out", ".", "--skip-docs", "--skip-examples"),
+            keep=("schema.json", "bridge-metadata.json"),
+        ),
+    ),
     expected_minutes=2.5,
 )
 
@@ -112,6 +127,91 @@ OPENTOFU = Recipe(
     expected_minutes=3.0,
 )
 
+_KUBERNETES_RELEASE = "k8s.io/component-base/version"
+
+KUBERNETES = Recipe(
+    name="kubernetes",
+    purpose="the control plane of the emulated clusters",
+    binaries=tuple(
+        Binary(
+            name,
+            f"k8s.io/kubernetes/cmd/{name}",
+            f"-s -w -X {_KUBERNETES_RELEASE}.gitVersion=v{KUBERNETES_VERSION} -X {_KUBERNETES_RELEASE}.gitMajor=1"
+            f" -X {_KUBERNETES_RELEASE}.gitMinor=36 -X {_KUBERNETES_RELEASE}.gitTreeState=clean",
+        )
+        for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+    ),
+    expected_minutes=4.5,
+)
+
+ETCD = Recipe(
+    name="etcd",
+    purpose="keeps what the control plane is told",
+    binaries=(Binary("etcd", "go.etcd.io/etcd/server/v3"),),
+    expected_minutes=0.5,
+)
+
+KWOK = Recipe(
+    name="kwok",
+    purpose="stands in for the kubelets of the emulated nodes",
+    binaries=(Binary("kwok", "sigs.k8s.io/kwok/cmd/kwok"),),
+    expected_minutes=1.5,
+)
+
+
+def _bundle(name: str, *kinds: str) -> Generation:
+    return Generation(keep=(f"{name}.json",), arguments=kinds, module=name)
+
+
+CUSTOM_RESOURCES = Recipe(
+    name="custom-resources",
+    purpose="the schemas of the custom resources, from the Go types of their operators",
+    binaries=(Binary("custom-resources", "."),),
+    generate=(
+        _bundle("argo-cd", "Application", "AppProject"),
+        _bundle("argo-events", "EventBus", "EventSource", "Sensor"),
+        _bundle("argo-workflows", "ClusterWorkflowTemplate", "CronWorkflow", "Workflow", "WorkflowTemplate"),
+        _bundle("barman-cloud", "ObjectStore"),
+        _bundle("cert-manager", "Certificate", "CertificateRequest", "ClusterIssuer", "Issuer"),
+        _bundle(
+            "cilium",
+            "CiliumClusterwideNetworkPolicy",
+            "CiliumL2AnnouncementPolicy",
+            "CiliumLoadBalancerIPPool",
+            "CiliumNetworkPolicy",
+        ),
+        _bundle("cloudnative-pg", "Backup", "Cluster", "Database", "ScheduledBackup"),
+        _bundle("external-secrets", "ClusterSecretStore", "ExternalSecret", "SecretStore"),
+        _bundle("external-snapshotter", "VolumeSnapshot", "VolumeSnapshotClass", "VolumeSnapshotContent"),
+        _bundle("k8up", "Archive", "Backup", "Check", "Prune", "Restore", "Schedule", "Snapshot"),
+        _bundle("node-feature-discovery", "NodeFeature", "NodeFeatureGroup", "NodeFeatureRule"),
+        _bundle(
+            "prometheus-operator",
+            "AlertmanagerConfig",
+            "PodMonitor",
+            "Probe",
+            "PrometheusRule",
+            "ScrapeConfig",
+            "ServiceMonitor",
+        ),
+        _bundle(
+            "traefik",
+            "IngressRoute",
+            "IngressRouteTCP",
+            "IngressRouteUDP",
+            "Middleware",
+            "MiddlewareTCP",
+            "ServersTransport",
+            "ServersTransportTCP",
+            "TLSOption",
+            "TLSStore",
+            "TraefikService",
+        ),
+    ),
+    expected_minutes=1.5,
+)
+
 ENGINE = (PULUMI, PULUMI_LANGUAGE_PYTHON)
 TWIN = (PROXMOX_PROVIDER, TALOS_MACHINERY)
-ALL = (*ENGINE, *TWIN)
+CONTROL_PLANE = (KUBERNETES, ETCD, KWOK, CUSTOM_RESOURCES)
+ALL = (*ENGINE, *TWIN, *CONTROL_PLANE)
