@@ -33,7 +33,7 @@ def operate(
 ) -> None:
     """Run one operation of one stack from checks to its last line; ends the command with its exit code."""
     lab, configuration = read_configuration(Workspace())
-    session = prepare(target)
+    session = prepare(target, clusters=stack in tuple(Colour) and operation is not Operation.PREVIEW)
     _clear_locks(session, stack)
     try:
         if operation is Operation.UP:

@@ -12,13 +12,14 @@ from cli.console import complain, say
 from cli.exit_code import ExitCode
 from engine.secrets import DevelopmentSecrets
 from engine.state import EngineError, State
-from engine.workspace import Target, Workspace, engine_environment, search_path
+from engine.twin import daemon_environment
+from engine.workspace import Target, Workspace, engine_environment
 from model.configuration import Configuration
 from model.lab import Lab
 from stacks.configuration import ConfigurationError, load, read_inventory
 from stacks.secrets_file import SecretsError, SopsMissingError
 from tools.build import Tool, ToolError, cache_directory, ensure
-from tools.recipe import ENGINE
+from tools.recipe import CONTROL_PLANE, ENGINE
 from tools.recipe import TWIN as TWIN_TOOLS
 from twin.client import Twin, TwinError
 
@@ -59,9 +60,14 @@ def read_configuration(workspace: Workspace) -> tuple[Lab, Configuration]:
         leave(ExitCode.USER_ERROR)
 
 
-def read_tools(target: Target) -> tuple[Tool, ...]:
-    """The engine's tools, and the twin's where it is the target; built when they are missing."""
+def read_tools(target: Target, *, clusters: bool = False) -> tuple[Tool, ...]:
+    """The engine's tools, and the twin's where it is the target; built when they are missing.
+
+    `clusters` adds what the twin's clusters run on: Kubernetes, and the kinds that it is taught.
+    """
     recipes = (*ENGINE, *TWIN_TOOLS) if target is Target.TWIN else ENGINE
+    if clusters and target is Target.TWIN:
+        recipes = (*recipes, *CONTROL_PLANE)
     try:
         return ensure(recipes, say)
     except ToolError as error:
@@ -72,9 +78,9 @@ def read_tools(target: Target) -> tuple[Tool, ...]:
         leave(ExitCode.INTERRUPTED)
 
 
-def twin_of(workspace: Workspace, tools: tuple[Tool, ...] = ()) -> Twin:
+def twin_of(workspace: Workspace) -> Twin:
     """The twin of this checkout."""
-    return Twin(workspace.twin, cache_directory(), {"PATH": search_path(tools, os.environ.get("PATH", ""))})
+    return Twin(workspace.twin, cache_directory(), daemon_environment(workspace))
 
 
 def development_secrets(workspace: Workspace) -> DevelopmentSecrets:
@@ -101,16 +107,16 @@ def start_twin(twin: Twin) -> None:
         leave(ExitCode.TWIN_UNAVAILABLE)
 
 
-def prepare(target: Target) -> Session:
-    """Tools, twin, stacks: ready for the engine."""
+def prepare(target: Target, *, clusters: bool = False) -> Session:
+    """Tools, twin, stacks: ready for the engine; with `clusters` also for what is on a cluster."""
     workspace = Workspace()
     workspace.make()
-    tools = read_tools(target)
+    tools = read_tools(target, clusters=clusters)
     twin: Twin | None = None
     twin_environment: dict[str, str] = {}
     if target is Target.TWIN:
         secrets = development_secrets(workspace)
-        twin = twin_of(workspace, tools)
+        twin = twin_of(workspace)
         start_twin(twin)
         twin_environment = {**twin.environment(), **secrets.environment()}
     environment = engine_environment(workspace, target, tools, twin_environment)

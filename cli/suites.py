@@ -19,6 +19,8 @@ class Suite(StrEnum):
 
     UNIT = "unit"
     """Model, configuration, components under mocks: needs no engine."""
+    GRAPH = "graph"
+    """What runs on the clusters under mocks, and the rules over what was registered."""
     CHECKS = "checks"
     """Formatter, linter, strict type checker."""
     TWIN = "twin"
@@ -40,6 +42,8 @@ _CHECKS = (
     _Command("types", ("-m", "basedpyright", "--level", "error")),
 )
 
+PARALLEL = frozenset({Suite.UNIT, Suite.GRAPH})
+"""They start no processes that would be in each other's way."""
 NEEDS_TOOLS = frozenset({Suite.TWIN, Suite.CONFORMANCE, Suite.ENGINE})
 
 
@@ -49,7 +53,7 @@ def run(suite: Suite | None, extra: tuple[str, ...]) -> None:
     workspace = Workspace()
     environment = dict(os.environ)
     if NEEDS_TOOLS & set(chosen):
-        tools = read_tools(Target.TWIN)
+        tools = read_tools(Target.TWIN, clusters=True)
         environment["PATH"] = search_path(tools, environment.get("PATH", ""))
     failed: list[str] = []
     for command in _commands(chosen, extra):
@@ -73,5 +77,6 @@ def _commands(chosen: tuple[Suite, ...], extra: tuple[str, ...]) -> list[_Comman
         if suite is Suite.CHECKS:
             commands.extend(_CHECKS)
         else:
-            commands.append(_Command(f"tests/{suite}", ("-m", "pytest", f"tests/{suite}", *extra)))
+            workers = ("-n", "auto") if suite in PARALLEL else ()
+            commands.append(_Command(f"tests/{suite}", ("-m", "pytest", f"tests/{suite}", *workers, *extra)))
     return commands

@@ -39,8 +39,8 @@ def start() -> None:
     """Start the daemon; does nothing when it runs."""
     workspace = Workspace()
     workspace.make()
-    twin = twin_of(workspace, read_tools(Target.TWIN))
-    start_twin(twin)
+    read_tools(Target.TWIN)
+    start_twin(twin_of(workspace))
     result.print("the twin is running")
 
 

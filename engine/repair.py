@@ -35,10 +35,25 @@ DERIVED_IDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
 """Ids that follow from the inputs alone, in the form that the provider gives its resources."""
 
 
+KUBERNETES = "kubernetes:"
+"""Begins the type of every object on a cluster."""
+
+
 def derived_id(entry: PendingOperation) -> str | None:
     """The id that a creation has if it arrived; None when the service assigns it."""
+    if entry.type.startswith(KUBERNETES):
+        return _object_id(entry.inputs)
     derive = DERIVED_IDS.get(entry.type)
     return None if derive is None else derive(entry.inputs)
+
+
+def _object_id(given: Mapping[str, Any]) -> str | None:
+    """`NAMESPACE/NAME`, or the name alone where the kind belongs to the whole cluster."""
+    # A Helm release has them at the top, every other object in its metadata.
+    place = given.get("metadata", given)
+    if not isinstance(place, Mapping) or not isinstance(place.get("name"), str):
+        return None
+    return "/".join(part for part in (place.get("namespace"), place["name"]) if part)
 
 
 def repair(state: State, stack: str, lookup: Lookup, report: Report) -> list[PendingOperation]:

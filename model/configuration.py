@@ -7,6 +7,7 @@ from pydantic import Field
 
 from model.base import Value
 from model.exclusive import Colour, LeaseName
+from model.lineage import Incarnation, IncarnationNumber
 from model.units import VmId
 from model.violation import Source
 
@@ -16,8 +17,9 @@ class Layer(StrEnum):
     """How much of a colour is built; each layer needs the ones before it."""
 
     SUBSTRATE = "substrate"
-    """Virtual machines, Talos, the bare Kubernetes cluster."""
+    """Virtual machines, Talos, Kubernetes with addresses, volumes and Argo CD."""
     BASE = "base"
+    """Operators, secrets, certificates, the way in, object storage, and the canary."""
     CORE = "core"
     APPS = "apps"
 
@@ -78,6 +80,10 @@ class ColourConfiguration(Value):
     """How much is built, from the ground up: substrate, base, core, apps."""
     backup_role: BackupRole
     """What the colour does with the backup repositories; the writer holds the lease `backup-writer`."""
+    incarnation: IncarnationNumber = Field(ge=1)
+    """Number of this build of the colour's cluster, counted over both colours; part of the names of its backups."""
+    begins_with: Incarnation | None = None
+    """The older build whose data this one begins with; left out for a cluster that begins empty."""
     replaceable: tuple[str, ...] = ()
     """Control-plane nodes of the live colour that may be replaced by the next `up`, by logical name."""
 

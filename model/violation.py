@@ -17,6 +17,7 @@ class Rule(StrEnum):
     """A configuration value has the wrong type, is missing or is not known."""
     NAMES = "S2"
     LAYERS = "S3"
+    INCARNATIONS = "S4"
     PASSTHROUGH = "I1"
     LEASES = "I2"
     ADDRESSES = "I3"

@@ -3,9 +3,11 @@
 from typing import Any
 
 import pulumi
+import pulumi_kubernetes as kubernetes
 import pulumi_proxmoxve as proxmox
 import pulumiverse_talos as talos
 
+from components.kubernetes.layers import ClusterGround, build_layers
 from components.proxmox.images import TalosImages
 from components.proxmox.machines import ClusterNode, GuestNetwork
 from components.talos.cluster import TalosCluster
@@ -17,10 +19,13 @@ from model.configuration import Configuration
 from model.exclusive import Colour
 from model.hardware import MappingName
 from model.lab import Lab
+from model.lineage import Incarnation, Lineage
+from model.workloads.platform import Workloads
 from stacks.outputs import MAPPINGS, STORAGES, SharedOutputs, lease_guard
+from stacks.secrets import Secrets
 
 
-def build(lab: Lab, configuration: Configuration, colour: Colour) -> None:
+def build(lab: Lab, workloads: Workloads, configuration: Configuration, colour: Colour, secrets: Secrets) -> None:
     """Register every resource of the stack and its outputs."""
     settings = configuration.colours[colour]
     nodes = plan_nodes(lab, configuration, colour)
@@ -75,6 +80,33 @@ def build(lab: Lab, configuration: Configuration, colour: Colour) -> None:
         machines={name: node.machine for name, node in machines.items()},
         protect_secrets=configuration.shared.active_colour is colour,
         opts=on_talos,
+    )
+
+    on_kubernetes = pulumi.ResourceOptions(
+        providers=[
+            kubernetes.Provider(
+                "kubernetes",
+                kubeconfig=cluster.kubeconfig,
+                context=cluster.context,
+                # With it a certificate that was renewed is an update of the provider, and replaces nothing.
+                cluster_identifier=str(colour),
+                enable_server_side_apply=True,
+            )
+        ]
+    )
+    build_layers(
+        ClusterGround(
+            lab=lab,
+            workloads=workloads,
+            nodes=nodes,
+            settings=settings,
+            lineage=Lineage(
+                own=Incarnation(colour=colour, number=settings.incarnation), source=settings.begins_with
+            ),
+            secrets=secrets.init_secrets(),
+            secrets_file=secrets.encrypted(),
+        ),
+        opts=on_kubernetes,
     )
 
     pulumi.export("nodes", {node.name: str(node.address) for node in nodes})

@@ -1,10 +1,11 @@
 """The configuration of all stacks, read and judged as a whole: either it is sound, or every violation is told."""
 
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -24,6 +25,10 @@ from model.rules import RULES
 from model.rules.near_miss import near_miss
 from model.violation import Rule, Source, Violation
 from stacks.stack_files import StackFile, check_values, read_stack_file
+
+if TYPE_CHECKING:
+    # The types of what runs on a cluster are many, and `shared` needs none of them.
+    from model.workloads.platform import Workloads
 
 _SHARED = "shared"
 
@@ -263,13 +268,26 @@ def _source(stack: str, loc: _Path) -> Source:
 
 def read_inventory() -> Lab:
     """The lab of this checkout; a mistake in its Python files becomes violations that name file and line."""
-    try:
+    with _mistakes_are_told():
         from inventory import LAB
+    return LAB
+
+
+def read_workloads() -> "Workloads":
+    """What runs on the clusters of this checkout; mistakes as with the lab. Only a colour needs it."""
+    with _mistakes_are_told():
+        from inventory.workloads import WORKLOADS
+    return WORKLOADS
+
+
+@contextmanager
+def _mistakes_are_told() -> Generator[None]:
+    try:
+        yield
     except ValidationError as error:
         raise ConfigurationError([_mistake(error, _line(detail)) for detail in error.errors()]) from None
     except (ValueError, TypeError, NameError, AttributeError, KeyError, SyntaxError, ImportError) as error:
         raise ConfigurationError([_mistake(error, str(error))]) from None
-    return LAB
 
 
 def _line(detail: ErrorDetails) -> str:
@@ -292,8 +310,16 @@ def _mistake(error: Exception, message: str) -> Violation:
 def _frames(error: Exception) -> Iterator[tuple[str, int]]:
     """Where in the inventory the error arose, the innermost place first."""
     if isinstance(error, SyntaxError) and error.filename is not None:
-        yield f"inventory/{Path(error.filename).name}", error.lineno or 0
+        yield _inventory_file(Path(error.filename)) or Path(error.filename).name, error.lineno or 0
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        path = Path(frame.filename)
-        if path.parent.name == "inventory":
-            yield f"inventory/{path.name}", frame.lineno or 0
+        name = _inventory_file(Path(frame.filename))
+        if name is not None:
+            yield name, frame.lineno or 0
+
+
+def _inventory_file(path: Path) -> str | None:
+    """The file as a person names it, e.g. `inventory/workloads/canary.py`; None outside the inventory."""
+    if "inventory" not in path.parts:
+        return None
+    last = len(path.parts) - 1 - path.parts[::-1].index("inventory")
+    return "/".join(path.parts[last:])

@@ -8,8 +8,9 @@ import yaml
 from model.configuration import PROJECT, Configuration
 from model.exclusive import Colour
 from stacks.adoption import adopt
-from stacks.configuration import ConfigurationError, load, read_inventory
+from stacks.configuration import ConfigurationError, load, read_inventory, read_workloads
 from stacks.imports import shared_catalogue
+from stacks.secrets import Secrets, read_secrets
 
 SHARED = "shared"
 
@@ -17,11 +18,15 @@ SHARED = "shared"
 def main() -> None:
     """Build the stack that the engine asked for. A wrong configuration ends it with all its violations."""
     stack = pulumi.get_stack()
-    build_stack(stack, _configuration(stack))
+    try:
+        # The engine starts the program in the project's folder, wherever the command was given.
+        build_stack(stack, load(Path.cwd(), stack=stack, own=_own()))
+    except ConfigurationError as error:
+        raise pulumi.RunError(str(error)) from None
 
 
-def build_stack(stack: str, configuration: Configuration) -> None:
-    """Register every resource of the named stack."""
+def build_stack(stack: str, configuration: Configuration, secrets: Secrets | None = None) -> None:
+    """Register every resource of the named stack; `secrets` are the SOPS file's when not given."""
     lab = read_inventory()
     if stack == SHARED:
         from stacks import shared
@@ -32,18 +37,10 @@ def build_stack(stack: str, configuration: Configuration) -> None:
     elif stack in tuple(Colour):
         from stacks import colour
 
-        colour.build(lab, configuration, Colour(stack))
+        colour.build(lab, read_workloads(), configuration, Colour(stack), secrets or read_secrets(lab.secrets))
     else:
         names = ", ".join((SHARED, *Colour))
         raise pulumi.RunError(f"the project has no stack `{stack}`; there are {names}")
-
-
-def _configuration(stack: str) -> Configuration:
-    # The engine starts the program in the project's folder, wherever the command was given.
-    try:
-        return load(Path.cwd(), stack=stack, own=_own())
-    except ConfigurationError as error:
-        raise pulumi.RunError(str(error)) from None
 
 
 def _own() -> dict[str, object]:

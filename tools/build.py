@@ -51,8 +51,13 @@ def cache_directory() -> CacheDirectory:
 
 def installed(recipe: Recipe, cache: CacheDirectory) -> Path | None:
     """Folder of the finished build, None when it has not been built."""
-    directory = cache / "tools" / f"{recipe.name}-{recipe.key}"
+    directory = destination(recipe, cache)
     return directory if directory.is_dir() else None
+
+
+def destination(recipe: Recipe, cache: CacheDirectory) -> Path:
+    """Folder of the build, finished or not."""
+    return cache / "tools" / f"{recipe.name}-{recipe.key}"
 
 
 def find_on_path() -> tuple[Tool, ...] | None:
@@ -107,11 +112,11 @@ def _build(recipe: Recipe, cache: CacheDirectory, report: Report) -> Path:
             for generation in recipe.generate:
                 _generate(go, recipe, generation, source, result)
                 report(f"  {recipe.name}: {' and '.join(generation.keep)} written")
-            destination = cache / "tools" / f"{recipe.name}-{recipe.key}"
+            finished = destination(recipe, cache)
             # The rename is the last step: a build that was interrupted leaves nothing that looks finished.
-            result.rename(destination)
+            result.rename(finished)
     report(f"Built {recipe.name}.")
-    return destination
+    return finished
 
 
 def _scratch_prefix(recipe: Recipe) -> str:

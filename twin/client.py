@@ -127,6 +127,12 @@ class Twin:
         """Per host, in MiB: memory `installed`, `reserved` and `free`, and its `holders`."""
         return self._ask("GET", "/capacity")
 
+    def planes(self) -> list[dict[str, Any]]:
+        """Every cluster's Kubernetes: `name`, `state` (a `PlaneState`), `endpoint` and the `proxy` that leads there,
+        `problems`, how many `nodes` are up, and the ids of its `processes` by name (None for one that does not run).
+        """
+        return self._ask("GET", "/planes")
+
     def created(self, urns: list[str]) -> dict[str, dict[str, str]]:
         """What the last create of each URN made (`token`, `id`, `at`), as far as it was a stand-in's.
 

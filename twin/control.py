@@ -17,17 +17,27 @@ from twin.store import Collection, Store
 from twin.world import World
 
 Answer = Mapping[str, Any] | list[Any]
-Capacity = Callable[[], Answer]
+Tell = Callable[[], Answer]
 
 
 class Control:
     """Serves what `./lab twin` and the tests ask of a running daemon."""
 
-    def __init__(self, store: Store, world: World, faults: Faults, *, capacity: Capacity, status: Capacity) -> None:
+    def __init__(
+        self,
+        store: Store,
+        world: World,
+        faults: Faults,
+        *,
+        capacity: Tell,
+        planes: Tell,
+        status: Tell,
+    ) -> None:
         self._store = store
         self._world = world
         self._faults = faults
         self._capacity = capacity
+        self._planes = planes
         self._status = status
         self._objects = R2Objects(store)
         self._runner: web.AppRunner | None = None
@@ -40,6 +50,7 @@ class Control:
                 web.get("/status", self._get_status),
                 web.get("/machines", self._get_machines),
                 web.get("/capacity", self._get_capacity),
+                web.get("/planes", self._get_planes),
                 web.get("/faults", self._get_faults),
                 web.post("/faults", self._post_fault),
                 web.delete("/faults", self._delete_faults),
@@ -85,6 +96,10 @@ class Control:
     async def _get_capacity(self, request: web.Request) -> web.Response:
         del request
         return web.json_response(self._capacity())
+
+    async def _get_planes(self, request: web.Request) -> web.Response:
+        del request
+        return web.json_response(self._planes())
 
     async def _get_faults(self, request: web.Request) -> web.Response:
         del request

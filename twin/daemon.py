@@ -18,22 +18,29 @@ from twin.certificates import Certificates
 from twin.control import Control
 from twin.directory import Endpoints, TwinDirectory, source_fingerprint
 from twin.faults import Faults
+from twin.kubernetes.hardware import Hardware
+from twin.kubernetes.planes import PROXY_SERVICE, Planes
+from twin.operators import operators
 from twin.providers.cloudflare import Cloudflare
 from twin.providers.command import Command
 from twin.providers.gcp import Gcp
 from twin.providers.kinds import Surroundings
+from twin.providers.kubernetes.provider import Kubernetes
 from twin.providers.random import Random
 from twin.providers.servicer import serve
 from twin.providers.stand_in import StandIn
 from twin.providers.talos import Talos
 from twin.proxmox.access import bootstrap_token
 from twin.proxmox.server import ProxmoxServer
+from twin.secrets import VaultTree
 from twin.store import Collection, Store
+from twin.talos.clusters import Clusters
+from twin.talos.machinery import Machinery
 from twin.world import World
 
 LOG = logging.getLogger(__name__)
 
-STAND_INS: Final[tuple[type[StandIn], ...]] = (Cloudflare, Command, Gcp, Random, Talos)
+STAND_INS: Final[tuple[type[StandIn], ...]] = (Cloudflare, Command, Gcp, Kubernetes, Random, Talos)
 
 PROXMOX: Final = "proxmox"
 
@@ -44,6 +51,8 @@ FIRST_PORT: Final = 21000
 LAST_PORT: Final = 29999
 """Below what Linux gives to outgoing connections, so that a port kept for later is not taken by chance."""
 ATTEMPTS: Final = 50
+NEW_ENVIRONMENT: Final = "print the environment anew (`./lab env`)"
+NEW_KUBECONFIGS: Final = "`./lab refresh` of each colour brings the kubeconfigs that lead there"
 GRACE_SECONDS: Final = 2.0
 
 Report = Callable[[str], None]
@@ -97,11 +106,27 @@ class Daemon:
         proxmox = ProxmoxServer(store, world, faults)
         proxmox_port = await proxmox.start(LOOPBACK, self._port(store, PROXMOX), certificates.server_context())
         stack.push_async_callback(proxmox.stop)
+        report("starting the network")
+        hardware = Hardware(self._lab, proxmox.guests)
+        planes = Planes(
+            self._directory.path / "kubernetes",
+            Clusters(store, world, Machinery()),
+            world,
+            hardware,
+            faults,
+            lambda service: self._port(store, service, NEW_KUBECONFIGS if service == PROXY_SERVICE else None),
+        )
+        planes.on_start(operators(world, hardware, store, self._cache, VaultTree(os.environ)))
+        await planes.start()
+        stack.push_async_callback(planes.stop)
         surroundings = Surroundings(store, world, faults)
         providers: dict[str, int] = {}
         for kind in STAND_INS:
             report(f"starting {kind.name}")
             stand_in = kind(surroundings, self._cache / "sdk-types")
+            if isinstance(stand_in, Talos):
+                stand_in.connect(planes)
+            stack.push_async_callback(stand_in.close)
             server, providers[kind.name] = await serve(stand_in, self._port(store, kind.name))
             stack.push_async_callback(server.stop, GRACE_SECONDS)
         endpoints = Endpoints(
@@ -121,14 +146,18 @@ class Daemon:
             world,
             faults,
             capacity=lambda: [{**asdict(host), "free": host.free} for host in proxmox.capacity()],
+            planes=planes.report,
             status=lambda: endpoints.model_dump(mode="json", exclude={"environment"}),
         )
         await control.start(endpoints.control)
         stack.push_async_callback(control.stop)
         return endpoints
 
-    def _port(self, store: Store, service: str) -> int:
-        """The port that the service always had, or a free one when it had none or another program took it."""
+    def _port(self, store: Store, service: str, remedy: str | None = NEW_ENVIRONMENT) -> int:
+        """The port that the service always had, or a free one when it had none or another program took it.
+
+        `remedy` is what a person has to do then; None when nobody outside uses the port.
+        """
         kept = store.get(PORTS, service)
         if kept is not None and _is_free(kept["port"]):
             return int(kept["port"])
@@ -138,12 +167,10 @@ class Daemon:
         if port is None:
             raise OSError(f"no free port for {service} between {FIRST_PORT} and {LAST_PORT} of {LOOPBACK}")
         if kept is not None:
-            notice = (
-                f"port {kept['port']} of {service} is taken by another program; it is now {port}: "
-                "print the environment anew (`./lab env`)"
-            )
+            notice = f"port {kept['port']} of {service} is taken by another program; it is now {port}"
             LOG.warning(notice)
-            self._notices.append(notice)
+            if remedy is not None:
+                self._notices.append(f"{notice}: {remedy}")
         store.put(PORTS, service, {"port": port})
         return port
 

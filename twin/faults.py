@@ -6,6 +6,7 @@ A fault is durable and stays until it is cleared or has struck `remaining` times
 import asyncio
 from enum import StrEnum, unique
 from fnmatch import fnmatchcase
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -26,6 +27,13 @@ class FaultKind(StrEnum):
     """Calls of the API take `seconds` longer."""
     DISK_FULL = "disk-full"
     """`target` is `host/storage`: whatever needs room there fails."""
+    OPERATOR_FAILS = "operator-fails"
+    """`target` is an operator of a cluster (`argo-cd`, `volumes`, …): what it looks after is not made ready."""
+    OPERATOR_HANGS = "operator-hangs"
+    """`target` is an operator of a cluster: it does nothing."""
+
+
+OPERATOR_FAULTS: Final = (FaultKind.OPERATOR_HANGS, FaultKind.OPERATOR_FAILS)
 
 
 class Fault(BaseModel):
@@ -36,7 +44,8 @@ class Fault(BaseModel):
     kind: FaultKind
     target: str
     operation: str = "*"
-    """Shell pattern over the operation, e.g. `POST /nodes/method/*` or `create talos:*`."""
+    """Shell pattern over the operation, e.g. `POST /nodes/method/*` or `create talos:*`; `NAMESPACE/NAME` of an object
+    for the faults of operators."""
     status: int = 503
     seconds: float = 0.0
     remaining: int | None = Field(default=None, ge=1)
@@ -98,6 +107,22 @@ class Faults:
                 await asyncio.sleep(fault.seconds)
             else:
                 raise InjectedError(fault.status, api, operation)
+
+    def of_operators(self) -> frozenset[Fault]:
+        """Every fault of any operator."""
+        return frozenset(fault for fault in self.all() if fault.kind in OPERATOR_FAULTS)
+
+    def of_operator(self, operator: str, item: str) -> Fault | None:
+        """The fault that strikes the operator now at the object `NAMESPACE/NAME`; one that hangs it comes first."""
+        found = [
+            fault
+            for fault in self.of_operators()
+            if fault.target == operator and fnmatchcase(item, fault.operation)
+        ]
+        struck = min(found, key=lambda fault: OPERATOR_FAULTS.index(fault.kind), default=None)
+        if struck is not None:
+            self._count(struck)
+        return struck
 
     def _count(self, fault: Fault) -> None:
         if fault.remaining is None:

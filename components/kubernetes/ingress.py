@@ -146,7 +146,7 @@ class Ingress(pulumi.ComponentResource):
             metadata=Metadata(name="wildcard", namespace=NAMESPACE),
             hosts=(domain, f"*.{domain}"),
             issuer=issuer,
-            opts=child_options(self, opts),
+            opts=child_options(self, opts, pulumi.ResourceOptions(depends_on=[delivery.namespaces[NAMESPACE].by])),
         )
         store = CustomResource(
             "default-certificate",

@@ -17,6 +17,7 @@ from components.kubernetes.volumes import PASSWORD, Repository, VolumeBackup, Vo
 from components.kubernetes.workload import Ground, make_task, make_workload
 from components.options import child_options
 from model.secrets import SecretReference, target_secret_name
+from model.workloads.annotations import AUTHENTICATION
 from model.workloads.applications import Application
 from model.workloads.custom.dragonfly import Dragonfly, DragonflySpec
 from model.workloads.custom.prometheus import Endpoint, ServiceMonitor, ServiceMonitorSpec
@@ -237,7 +238,7 @@ class LabApp(pulumi.ComponentResource):
             metadata=Metadata(
                 name=f"{route.host}{suffix}",
                 namespace=self.namespace.value.name,
-                annotations={CLASS_ANNOTATION: CLASS},
+                annotations={CLASS_ANNOTATION: CLASS, AUTHENTICATION: route.authentication.kind},
             ),
             content=IngressRoute(
                 spec=IngressRouteSpec(

@@ -25,8 +25,8 @@ from components.kubernetes.volumes import PASSWORD, Repository, RepositoryUpkeep
 from model.cluster import NodePlan
 from model.configuration import ColourConfiguration, Layer
 from model.lab import Lab
+from model.lineage import Lineage
 from model.secrets import Tree
-from model.workloads.keeping import Lineage
 from model.workloads.platform import Workloads
 from model.workloads.schedules import BackupJob, Slot
 from model.workloads.storage import StorageClass, StorageTier

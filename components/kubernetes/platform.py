@@ -12,8 +12,8 @@ from components.kubernetes.namespaces import Namespaces
 from components.kubernetes.operators import Operated
 from components.kubernetes.provided import Definitions, Provided
 from model.configuration import BackupRole
+from model.lineage import Lineage
 from model.workloads.custom.tunnels import TunnelReference
-from model.workloads.keeping import Lineage
 from model.workloads.platform import ObjectStorage, Workloads
 from model.workloads.storage import StorageClass, StorageTier
 

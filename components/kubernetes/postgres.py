@@ -8,6 +8,8 @@ from components.kubernetes.objects import CustomResource, Metadata
 from components.kubernetes.operators import Operated
 from components.kubernetes.provided import Definitions, Provided
 from components.options import child_options
+from model.lineage import Lineage
+from model.workloads.annotations import keeping_annotations
 from model.workloads.custom.cloudnative_pg import (
     Bootstrap,
     Cluster,
@@ -36,7 +38,7 @@ from model.workloads.custom.cloudnative_pg import (
 from model.workloads.custom.selectors import ObjectReference, SecretKey
 from model.workloads.databases import ArchiveNames, PostgresDatabase, archive_names
 from model.workloads.images import Image
-from model.workloads.keeping import BackedUp, Lineage
+from model.workloads.keeping import BackedUp
 from model.workloads.namespaces import Namespace
 from model.workloads.platform import ObjectStorage
 from model.workloads.quantities import storage_quantity
@@ -117,7 +119,9 @@ class PostgresCluster(pulumi.ComponentResource):
         writes = archive is not None and archive.writes
         cluster = CustomResource(
             name,
-            metadata=Metadata(name=name, namespace=namespace.value.name),
+            metadata=Metadata(
+                name=name, namespace=namespace.value.name, annotations=keeping_annotations(database.keeping)
+            ),
             content=Cluster(
                 spec=ClusterSpec(
                     instances=database.instances,

@@ -13,7 +13,9 @@ from components.options import child_options
 from model.base import Value
 from model.secrets import SecretPath
 from model.units import GiB
+from model.workloads.annotations import DISPOSABLE
 from model.workloads.charts import Chart
+from model.workloads.custom.k8up import BACKUP_ANNOTATION
 from model.workloads.custom.vault import (
     AuthenticationMethod,
     ExternalConfiguration,
@@ -109,7 +111,11 @@ class VaultServer(pulumi.ComponentResource):
         )
         claim = core.v1.PersistentVolumeClaim(
             "vault-file",
-            metadata=meta.v1.ObjectMetaArgs(name="vault-file", namespace=NAMESPACE),
+            metadata=meta.v1.ObjectMetaArgs(
+                name="vault-file",
+                namespace=NAMESPACE,
+                annotations={DISPOSABLE: "It is filled from the SOPS file.", BACKUP_ANNOTATION: "false"},
+            ),
             spec=core.v1.PersistentVolumeClaimSpecArgs(
                 access_modes=["ReadWriteOnce"],
                 storage_class_name=storage_class.value.name,

@@ -9,6 +9,8 @@ from pulumi_kubernetes import batch, core, meta
 from components.kubernetes.objects import CustomResource, Metadata
 from components.kubernetes.provided import Definitions, Provided
 from components.options import child_options
+from model.lineage import Incarnation, Lineage
+from model.workloads.annotations import keeping_annotations
 from model.workloads.custom.k8up import (
     BACKUP_ANNOTATION,
     S3,
@@ -22,7 +24,7 @@ from model.workloads.custom.k8up import (
 )
 from model.workloads.custom.selectors import SecretKey
 from model.workloads.images import Image
-from model.workloads.keeping import BackedUp, Incarnation, Lineage
+from model.workloads.keeping import BackedUp
 from model.workloads.namespaces import Namespace
 from model.workloads.platform import ObjectStorage
 from model.workloads.quantities import storage_quantity
@@ -229,10 +231,11 @@ def _claim(
             "does not offer"
         )
     kept = isinstance(volume.keeping, BackedUp)
+    annotations = {BACKUP_ANNOTATION: "true" if kept else "false", **keeping_annotations(volume.keeping)}
     return core.v1.PersistentVolumeClaim(
         f"{application}-{volume.name}",
         metadata=meta.v1.ObjectMetaArgs(
-            name=volume.name, namespace=namespace, annotations={BACKUP_ANNOTATION: "true" if kept else "false"}
+            name=volume.name, namespace=namespace, annotations=annotations
         ),
         spec=core.v1.PersistentVolumeClaimSpecArgs(
             access_modes=[str(volume.access)],

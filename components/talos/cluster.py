@@ -28,6 +28,8 @@ class TalosCluster(pulumi.ComponentResource):
     """For the API at the virtual IP, with an administrator's certificate. Known once the cluster is healthy; secret."""
     talosconfig: pulumi.Output[str]
     """For talosctl; secret."""
+    context: str
+    """Name of the kubeconfig's context, as Talos gives it."""
     endpoint: pulumi.Output[str]
     """URL of the Kubernetes API."""
     configurations: Mapping[str, talos.machine.ConfigurationApply]
@@ -50,6 +52,7 @@ class TalosCluster(pulumi.ComponentResource):
         super().__init__("lab:talos:TalosCluster", name, None, opts)
         self._opts = opts
         self._plan = plan
+        self.context = f"admin@{plan.name}"
         self._secrets = talos.machine.Secrets(
             "secrets",
             talos_version=plan.release.talos,

@@ -11,6 +11,7 @@ from model.lab import Lab
 from model.rules.addresses import addresses
 from model.rules.cables import cables
 from model.rules.capacity import capacity, coexistence
+from model.rules.incarnations import incarnations
 from model.rules.layers import layers
 from model.rules.leases import leases
 from model.rules.mtu import mtu
@@ -27,6 +28,7 @@ RULES: Mapping[Rule, RuleFunction] = MappingProxyType(
     {
         Rule.NAMES: names,
         Rule.LAYERS: layers,
+        Rule.INCARNATIONS: incarnations,
         Rule.PASSTHROUGH: passthrough,
         Rule.LEASES: leases,
         Rule.ADDRESSES: addresses,

@@ -8,9 +8,10 @@ incarnation with a number of its own, and every archive carries it in its name.
 from pydantic import Field, model_validator
 
 from model.base import Value
+from model.lineage import IncarnationNumber, Lineage
 from model.units import GiB
 from model.workloads.images import Image
-from model.workloads.keeping import IncarnationNumber, Keeping, Lineage
+from model.workloads.keeping import Keeping
 from model.workloads.names import DnsLabel
 from model.workloads.quantities import Resources
 

@@ -7,13 +7,13 @@ import pytest
 
 from tests.engine.laboratory import Laboratory, make
 from tools.build import Tool, ensure
-from tools.recipe import ENGINE, TWIN
+from tools.recipe import CONTROL_PLANE, ENGINE, TWIN
 
 
 @pytest.fixture(scope="session")
 def tools() -> tuple[Tool, ...]:
     """Every tool of the engine and the twin; built when missing."""
-    return ensure((*ENGINE, *TWIN), print)
+    return ensure((*ENGINE, *TWIN, *CONTROL_PLANE), print)
 
 
 @pytest.fixture

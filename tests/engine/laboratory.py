@@ -17,8 +17,11 @@ import yaml
 from engine.events import Event
 from engine.operation import Operation, Outcome, run
 from engine.repair import repair
+from engine.secrets import DevelopmentSecrets
 from engine.state import State
+from engine.twin import daemon_environment
 from engine.workspace import PROJECT_DIRECTORY, Target, Workspace, engine_environment
+from inventory import LAB
 from model.configuration import PROJECT
 from tools.build import Tool, cache_directory
 from twin.client import Twin
@@ -42,7 +45,8 @@ class Laboratory:
     @property
     def environment(self) -> dict[str, str]:
         """Environment of the engine."""
-        settings = engine_environment(self.workspace, Target.TWIN, self.tools, self.twin.environment())
+        secrets = DevelopmentSecrets.of(self.workspace).environment()
+        settings = engine_environment(self.workspace, Target.TWIN, self.tools, {**self.twin.environment(), **secrets})
         # The program of this checkout's copy, not of the one the tests run from.
         return {**settings, "PYTHONPATH": str(self.project)}
 
@@ -126,8 +130,10 @@ def make(directory: Path, tools: tuple[Tool, ...]) -> Laboratory:
     """A copy of the checkout in `directory`, its twin not yet started."""
     project = directory / "project"
     shutil.copytree(PROJECT_DIRECTORY, project, ignore=LEFT_OUT)
-    environment = {"PATH": os.pathsep.join([*(str(tool.directory) for tool in tools), os.environ["PATH"]])}
-    return Laboratory(project, tools, Twin(project / ".lab" / "twin", cache_directory(), environment))
+    workspace = Workspace(project=project, local=project / ".lab")
+    workspace.make()
+    DevelopmentSecrets.of(workspace).make(LAB.secrets)
+    return Laboratory(project, tools, Twin(workspace.twin, cache_directory(), daemon_environment(workspace)))
 
 
 def kill_engine(process: int) -> None:

@@ -1,5 +1,7 @@
 """Whether inputs fit the types that the installed SDKs declare. Pulumi's mocks let almost anything pass."""
 
+import json
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from types import MappingProxyType
@@ -21,6 +23,14 @@ SDK_MODULES: Mapping[str, str] = MappingProxyType(
     }
 )
 """Python module of each provider package."""
+
+
+CUSTOM_KIND = re.compile(r"kubernetes:(?!(?:core|apps|batch|helm\.sh|(?:storage|rbac\.authorization)\.k8s\.io)/v\d:)")
+"""Begins the token of a kind that a cluster is taught; the real API server judges those, no SDK knows them."""
+
+
+UNDECLARED = {"kubernetes:helm.sh/v3:Release": frozenset({"compat"})}
+"""Inputs that an SDK sends without declaring them."""
 
 
 @cache
@@ -50,10 +60,23 @@ def snake_case_leaks(recording: Recording) -> list[str]:
 
 def _given(recording: Recording) -> Iterator[tuple[str, str, wire.Properties]]:
     for one in recording.registrations:
-        if one.is_managed or one.is_provider:
-            yield str(one), one.type, one.inputs
+        if (one.is_managed or one.is_provider) and not CUSTOM_KIND.match(one.type):
+            hidden = UNDECLARED.get(one.type, frozenset())
+            given = {name: value for name, value in one.inputs.items() if name not in hidden}
+            yield str(one), one.type, _as_meant(one.type, given) if one.is_provider else given
     for call in recording.invocations:
         yield f"call of {call.token}", call.token, call.arguments
+
+
+def _as_meant(token: str, given: wire.Properties) -> wire.Properties:
+    """A provider's settings: the SDK hands over what is no text as JSON."""
+    properties = declared(token).inputs.properties
+    return {
+        name: json.loads(value)
+        if isinstance(value, str) and name in properties and properties[name].shape.kind is ShapeKind.BOOLEAN
+        else value
+        for name, value in given.items()
+    }
 
 
 def _snake_case(types: TypeInputs, wanted: ObjectInputs, given: wire.Properties, path: str) -> Iterator[str]:

@@ -11,7 +11,8 @@ from model.configuration import Configuration
 from model.exclusive import Colour
 from stacks.configuration import load
 from stacks.program import SHARED, build_stack
-from tests.harness.answers import lab_answers, shared_outputs
+from stacks.secrets import Secrets
+from tests.harness.answers import lab_answers, sentinel, shared_outputs
 from tests.harness.program import record
 from tests.harness.recording import Recording, Registration
 
@@ -36,13 +37,23 @@ def read_configuration() -> Configuration:
     return load(PROJECT_DIRECTORY)
 
 
+def made_up_secrets() -> Secrets:
+    """A sentinel for every key of the schema."""
+    return Secrets(
+        LAB.secrets, lambda: {key.place: sentinel(str(key.place)) for key in LAB.secrets.keys}, lambda: "{}"
+    )
+
+
 def record_stack(
     stack: str, configuration: Configuration, *, preview: bool = False, shared_is_applied: bool = True
 ) -> Recording:
     """A whole stack; a colour reads what `shared` would tell it under the same configuration."""
     told = shared_outputs(LAB, configuration) if shared_is_applied else None
     return record(
-        lambda: build_stack(stack, configuration), stack=stack, answers=lab_answers(told), preview=preview
+        lambda: build_stack(stack, configuration, made_up_secrets()),
+        stack=stack,
+        answers=lab_answers(told),
+        preview=preview,
     )
 
 

@@ -2,6 +2,8 @@
 
 from http import HTTPStatus
 
+from twin.providers import wire
+
 
 class ApiError(Exception):
     """The emulated API refused the call, as the real one would."""
@@ -30,3 +32,29 @@ class CommandError(Exception):
 
 class NotEmulatedError(Exception):
     """The twin does not emulate this; it never pretends that it worked."""
+
+
+class OutOfReachError(Exception):
+    """The API cannot be asked; a later run may reach it."""
+
+
+class OverdueError(Exception):
+    """What was begun did not end in time; it may end yet."""
+
+
+class NotReadyError(Exception):
+    """The resource was made or changed, or is there, but it does not work yet: the engine keeps it with the reasons."""
+
+    def __init__(
+        self,
+        resource_id: str,
+        properties: wire.Properties,
+        reasons: tuple[str, ...],
+        inputs: wire.Properties | None = None,
+    ) -> None:
+        super().__init__("; ".join(reasons))
+        self.resource_id = resource_id
+        self.properties = properties
+        self.reasons = reasons
+        self.inputs = inputs
+        """As they are now, for a read; None leaves them as they were sent."""

@@ -7,6 +7,7 @@ which the daemon leaves to a short-lived child.
 
 import collections.abc
 import importlib
+import importlib.util
 import inspect
 import json
 import re
@@ -15,6 +16,7 @@ import types
 import typing
 from collections.abc import Iterable, Mapping
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -32,6 +34,7 @@ SCALARS: Mapping[Any, ShapeKind] = {
     pulumi.Archive: ShapeKind.ASSET,
 }
 ALLOWED_VALUES = re.compile(r"^\s*Available values: ((?:\"[^\"]+\"(?:, )?)+)\.", re.MULTILINE)
+RESOURCE_MODULES = re.compile(r"^\s*resource_modules=\"\"\"\n(.*?)\"\"\"", re.MULTILINE | re.DOTALL)
 ASSIGNED_ARGUMENT = re.compile(r"__args__\['(\w+)'\] = (\w+)")
 
 
@@ -46,6 +49,17 @@ def read_types(module: str, tokens: Iterable[str]) -> list[TypeInputs]:
     """
     importlib.import_module(module)
     return [_read_token(module, token) for token in tokens]
+
+
+def resource_tokens(module: str) -> tuple[str, ...]:
+    """Every resource type that the SDK `module` declares, without importing it; empty when it is not installed."""
+    found = importlib.util.find_spec(module)
+    if found is None or found.origin is None:
+        return ()
+    declared = RESOURCE_MODULES.search(Path(found.origin).read_text())
+    if declared is None:
+        raise UnknownTokenError(f"{module} does not list its resource types where it did")
+    return tuple(sorted(token for part in json.loads(declared.group(1)) for token in part["classes"]))
 
 
 def _read_token(module: str, token: str) -> TypeInputs:
@@ -77,7 +91,8 @@ class _Reader:
         self._definitions: dict[str, ObjectInputs] = {}
 
     def resource(self, token: str, module: types.ModuleType, class_name: str) -> TypeInputs:
-        arguments = getattr(module, f"{class_name}Args")
+        # The generator adds `Init` where the plain name belongs to an object of the same name.
+        arguments = getattr(module, f"{class_name}InitArgs", None) or getattr(module, f"{class_name}Args")
         outputs = _types.resource_types(getattr(module, class_name))
         return TypeInputs(
             token=token, inputs=self._object(arguments), outputs=tuple(sorted(outputs)), definitions=self._definitions

@@ -7,22 +7,30 @@ people read, passes unknown values on as strings, and keeps the old inputs from 
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import grpc
 import grpc.aio
-from google.protobuf import empty_pb2
+from google.protobuf import any_pb2, empty_pb2
 from pulumi.runtime import proto
-from pulumi.runtime.proto import provider_pb2_grpc
+from pulumi.runtime.proto import provider_pb2_grpc, status_pb2
 
 from twin.faults import InjectedError
 from twin.providers import wire
 from twin.providers.differences import ChangeKind
-from twin.providers.errors import ApiError, CommandError, NotEmulatedError
+from twin.providers.errors import (
+    ApiError,
+    CommandError,
+    NotEmulatedError,
+    NotReadyError,
+    OutOfReachError,
+    OverdueError,
+)
 from twin.providers.inputs import Violation
-from twin.providers.stand_in import StandIn
+from twin.providers.operation import Operation
+from twin.providers.stand_in import Difference, StandIn
 from twin.providers.types_cache import SdkUnreadableError
 
 LOG = logging.getLogger(__name__)
@@ -41,6 +49,8 @@ REFUSALS = {
     ApiError: grpc.StatusCode.FAILED_PRECONDITION,
     InjectedError: grpc.StatusCode.UNAVAILABLE,
     CommandError: grpc.StatusCode.UNKNOWN,
+    OutOfReachError: grpc.StatusCode.UNAVAILABLE,
+    OverdueError: grpc.StatusCode.DEADLINE_EXCEEDED,
     NotEmulatedError: grpc.StatusCode.UNIMPLEMENTED,
     SdkUnreadableError: grpc.StatusCode.FAILED_PRECONDITION,
 }
@@ -70,6 +80,9 @@ def _explained(handler: _Handler[_Arguments, _Answer]) -> _Handler[_Arguments, _
         except tuple(REFUSALS) as error:
             code = next(code for kind, code in REFUSALS.items() if isinstance(error, kind))
             await context.abort(code, f"{servicer.name}: {error}")
+        except NotReadyError as error:
+            message = f"{servicer.name}: {error}"
+            await context.abort(grpc.StatusCode.UNKNOWN, message, _details(message, error))
         except grpc.aio.AbortError:
             raise
         except Exception as error:
@@ -97,12 +110,13 @@ class StandInServicer(proto.ResourceProviderServicer):
 
     async def Attach(self, request: proto.PluginAttach, context: Any) -> empty_pb2.Empty:
         """The engine says hello to a provider that it did not start."""
-        del request, context
+        self._stand_in.engines.attach(context.peer(), request.address)
         return empty_pb2.Empty()
 
     async def Cancel(self, request: empty_pb2.Empty, context: Any) -> empty_pb2.Empty:
-        """Nothing to stop: the operations of a stand-in are short, and commands end with their own time limit."""
-        del request, context
+        """What the engine of this connection waits for ends; commands end with their own time limit."""
+        del request
+        self._stand_in.engines.stop(context.peer())
         return empty_pb2.Empty()
 
     @_explained
@@ -124,86 +138,81 @@ class StandInServicer(proto.ResourceProviderServicer):
         found = await self._stand_in.check_configuration(wire.decode(request.news))
         return proto.CheckResponse(inputs=request.news, failures=_failures(found))
 
+    @_explained
     async def DiffConfig(self, request: proto.DiffRequest, context: Any) -> proto.DiffResponse:
-        """A provider is never replaced: that would replace every resource it made."""
+        """What changed of the configuration, and whether the provider's resources belong to another one then."""
         del context
-        changed = wire.decode(request.olds) != wire.decode(request.news)
-        return proto.DiffResponse(changes=_changed(changed))
+        old = request.old_inputs if request.HasField("old_inputs") else request.olds
+        difference = await self._stand_in.diff_configuration(wire.decode(old), wire.decode(request.news))
+        return proto.DiffResponse(
+            changes=_changed(bool(difference.changes)),
+            replaces=difference.replaces,
+            diffs=dict.fromkeys(change.property_name for change in difference.changes),
+        )
 
     @_explained
     async def Configure(self, request: proto.ConfigureRequest, context: Any) -> proto.ConfigureResponse:
         """Take the configuration."""
-        del context
-        await self._stand_in.configure(wire.decode(request.args))
+        await self._stand_in.configure(Operation(request.urn, context.peer()), wire.decode(request.args))
         return proto.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
 
     @_explained
     async def Check(self, request: proto.CheckRequest, context: Any) -> proto.CheckResponse:
         """Refuse inputs that the SDK's types or the API do not allow."""
-        del context
         old, new = wire.decode(request.olds), wire.decode(request.news)
-        name = request.urn.rsplit("::", 1)[-1]
-        checked = await self._stand_in.check(_token(request.urn), name, request.randomSeed, old, new)
+        checked = await self._stand_in.check(Operation(request.urn, context.peer()), request.randomSeed, old, new)
         return proto.CheckResponse(inputs=wire.encode(checked.inputs), failures=_failures(checked.violations))
 
     @_explained
     async def Diff(self, request: proto.DiffRequest, context: Any) -> proto.DiffResponse:
         """What changed, and whether it can be changed in place."""
-        del context
+        operation = Operation(request.urn, context.peer(), ignored=tuple(request.ignoreChanges))
         outputs = wire.decode(request.olds)
         old = wire.decode(request.old_inputs) if request.HasField("old_inputs") else outputs
-        difference = self._stand_in.diff(
-            _token(request.urn), outputs, old, wire.decode(request.news), request.ignoreChanges
-        )
+        difference = await self._stand_in.diff(operation, outputs, old, wire.decode(request.news))
         return proto.DiffResponse(
-            changes=_changed(bool(difference.changes)),
+            changes=_changed(bool(difference.changes or difference.replaces)),
             replaces=difference.replaces,
             deleteBeforeReplace=difference.delete_first,
             diffs=dict.fromkeys(change.property_name for change in difference.changes),
-            detailedDiff={
-                change.path: proto.PropertyDiff(
-                    kind=KINDS[change.kind, change.property_name in difference.replaces], inputDiff=True
-                )
-                for change in difference.changes
-            },
+            detailedDiff=_detailed(difference),
             hasDetailedDiff=True,
         )
 
     @_explained
     async def Create(self, request: proto.CreateRequest, context: Any) -> proto.CreateResponse:
         """Make a resource, or tell what is known of it at preview."""
-        del context
-        token, inputs = _token(request.urn), wire.decode(request.properties)
+        operation = Operation(request.urn, context.peer(), request.timeout)
+        inputs = wire.decode(request.properties)
         if request.preview:
-            return proto.CreateResponse(properties=wire.encode(await self._stand_in.preview_create(token, inputs)))
-        made = await self._stand_in.create(token, request.urn, inputs)
+            return proto.CreateResponse(properties=wire.encode(await self._stand_in.preview_create(operation, inputs)))
+        made = await self._stand_in.create(operation, inputs)
         return proto.CreateResponse(id=made.resource_id, properties=wire.encode(made.properties))
 
     @_explained
     async def Update(self, request: proto.UpdateRequest, context: Any) -> proto.UpdateResponse:
         """Change a resource in place, or tell what is known of it at preview."""
-        del context
-        token, inputs, old = _token(request.urn), wire.decode(request.news), wire.decode(request.olds)
+        operation = Operation(request.urn, context.peer(), request.timeout, tuple(request.ignoreChanges))
+        inputs, old = wire.decode(request.news), wire.decode(request.olds)
         if request.preview:
-            properties = await self._stand_in.preview_update(token, inputs, old)
+            properties = await self._stand_in.preview_update(operation, inputs, old)
         else:
-            properties = await self._stand_in.update(token, request.urn, request.id, inputs, old)
+            properties = await self._stand_in.update(operation, request.id, inputs, old)
         return proto.UpdateResponse(properties=wire.encode(properties))
 
     @_explained
     async def Delete(self, request: proto.DeleteRequest, context: Any) -> empty_pb2.Empty:
         """Remove a resource."""
-        del context
-        old = wire.decode(request.properties)
-        await self._stand_in.delete(_token(request.urn), request.urn, request.id, old)
+        operation = Operation(request.urn, context.peer(), request.timeout)
+        await self._stand_in.delete(operation, request.id, wire.decode(request.properties))
         return empty_pb2.Empty()
 
     @_explained
     async def Read(self, request: proto.ReadRequest, context: Any) -> proto.ReadResponse:
         """The resource as it is now; an empty id says that it is gone."""
-        del context
+        operation = Operation(request.urn, context.peer())
         properties, inputs = wire.decode(request.properties), wire.decode(request.inputs)
-        found = await self._stand_in.read(_token(request.urn), request.id, properties, inputs)
+        found = await self._stand_in.read(operation, request.id, properties, inputs)
         if found is None:
             return proto.ReadResponse()
         return proto.ReadResponse(
@@ -213,14 +222,19 @@ class StandInServicer(proto.ResourceProviderServicer):
     @_explained
     async def Invoke(self, request: proto.InvokeRequest, context: Any) -> proto.InvokeResponse:
         """Call a function."""
-        del context
-        result = await self._stand_in.invoke(request.tok, wire.decode(request.args))
+        result = await self._stand_in.invoke(Operation("", context.peer()), request.tok, wire.decode(request.args))
         if isinstance(result, tuple):
             return proto.InvokeResponse(failures=_failures(result))
         answer = proto.InvokeResponse()
         # `return` is a keyword of Python, so the field has no other spelling.
         getattr(answer, "return").CopyFrom(wire.encode(result))
         return answer
+
+    @_explained
+    async def Construct(self, request: proto.ConstructRequest, context: Any) -> proto.ConstructResponse:
+        """Components that live in a plugin are not emulated."""
+        del context
+        raise NotEmulatedError(f"the twin does not emulate the component {request.type}")
 
 
 async def serve(stand_in: StandIn, port: int) -> tuple[grpc.aio.Server, int]:
@@ -235,13 +249,30 @@ async def serve(stand_in: StandIn, port: int) -> tuple[grpc.aio.Server, int]:
     return server, bound
 
 
-def _token(urn: str) -> str:
-    return urn.split("::")[2].rsplit("$", 1)[-1]
-
-
 def _changed(changed: bool) -> Any:
     return proto.DiffResponse.DIFF_SOME if changed else proto.DiffResponse.DIFF_NONE
 
 
 def _failures(violations: Iterable[Violation]) -> list[proto.CheckFailure]:
     return [proto.CheckFailure(property=violation.path, reason=violation.reason) for violation in violations]
+
+
+def _detailed(difference: Difference) -> Mapping[str, proto.PropertyDiff]:
+    return {
+        change.path: proto.PropertyDiff(kind=KINDS[change.kind, difference.replaces_on(change)], inputDiff=True)
+        for change in difference.changes
+    }
+
+
+def _details(message: str, error: NotReadyError) -> tuple[tuple[str, bytes], ...]:
+    """The trailing metadata by which gRPC carries the resource beside an error."""
+    failed = proto.ErrorResourceInitFailed(
+        id=error.resource_id,
+        properties=wire.encode(error.properties),
+        reasons=error.reasons,
+        inputs=None if error.inputs is None else wire.encode(error.inputs),
+    )
+    packed = any_pb2.Any()
+    packed.Pack(failed)
+    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=message, details=[packed])
+    return (("grpc-status-details-bin", status.SerializeToString()),)

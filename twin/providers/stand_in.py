@@ -1,4 +1,8 @@
-"""A provider of the twin: its configuration and its resource types, in plain Python."""
+"""A provider of the twin: its configuration and its resource types, in plain Python.
+
+A configuration belongs to the provider resource it came from: two engines, two stacks and two provider resources of
+one stack do not see each other's.
+"""
 
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -8,9 +12,11 @@ from typing import Any, ClassVar, Final
 
 from twin.providers import wire
 from twin.providers.differences import Change, changes
+from twin.providers.engines import Engines, PerStack
 from twin.providers.errors import NotEmulatedError
 from twin.providers.inputs import Property, ShapeKind, TypeInputs, Violation, violations
 from twin.providers.kinds import Call, Found, ResourceKind, State, Surroundings
+from twin.providers.operation import Operation
 from twin.providers.types_cache import SdkTypes
 
 Function = Callable[[State, Mapping[str, Any]], Awaitable[State]]
@@ -33,8 +39,13 @@ class Difference:
     """What an update would do."""
 
     changes: tuple[Change, ...]
-    replaces: tuple[str, ...]
-    delete_first: bool
+    replaces: tuple[str, ...] = ()
+    """Top-level properties, or paths of changes, that cannot be changed in place."""
+    delete_first: bool = False
+
+    def replaces_on(self, change: Change) -> bool:
+        """Whether this change is one of those that cannot be made in place."""
+        return change.property_name in self.replaces or change.path in self.replaces
 
 
 @dataclass(frozen=True)
@@ -56,7 +67,8 @@ class StandIn:
 
     def __init__(self, surroundings: Surroundings, cache: Path) -> None:
         self.surroundings = surroundings
-        self.configuration: State = {}
+        self.engines = Engines()
+        self._configurations: PerStack[State] = PerStack()
         self._kinds = {kind.token: kind for kind in self.kinds(surroundings)}
         self._functions = dict(self.functions(surroundings))
         self._types = SdkTypes(cache, self.sdk, self.all_tokens)
@@ -108,72 +120,85 @@ class StandIn:
         found = tuple(violations(declared, configuration))
         return found or tuple(self.configuration_violations(_known(configuration)))
 
-    async def configure(self, given: wire.Properties) -> None:
-        """Take the configuration; the last one is in force, whichever provider resource it came from."""
-        declared = await self._types.get(self.provider_token)
-        self.configuration = _known(self._parsed(declared, given))
+    async def diff_configuration(self, old: wire.Properties, new: wire.Properties) -> Difference:
+        """What a change of the provider's configuration means: it is taken in place.
 
-    async def check(self, token: str, name: str, seed: bytes, old: wire.Properties, new: wire.Properties) -> Checked:
+        A provider that is replaced has every resource it made replaced.
+        """
+        return Difference(tuple(changes(old, new)))
+
+    async def configure(self, operation: Operation, given: wire.Properties) -> None:
+        """Take the configuration of the provider resource that the operation is about."""
+        declared = await self._types.get(self.provider_token)
+        self._configurations.set(operation, _known(self._parsed(declared, given)))
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        await self.engines.close()
+
+    async def check(self, operation: Operation, seed: bytes, old: wire.Properties, new: wire.Properties) -> Checked:
         """The inputs as they will be used, and what is wrong with them."""
-        kind = self.kind(token)
+        kind = self.kind(operation.token)
         inputs: wire.Properties = {key: value for key, value in new.items() if value is not None}
         named = kind.generated_name
         if named is not None and named not in inputs:
-            inputs[named] = old.get(named) or f"{name}-{seed.hex()[:7]}"
-        found = tuple(violations(await self._types.get(token), inputs))
-        return Checked(inputs, found or tuple(kind.violations(_known(inputs), self.configuration)))
+            inputs[named] = old.get(named) or f"{operation.name}-{seed.hex()[:7]}"
+        found = tuple(violations(await self._types.get(operation.token), inputs))
+        return Checked(inputs, found or tuple(kind.violations(_known(inputs), self.configuration(operation))))
 
-    def diff(
-        self, token: str, outputs: wire.Properties, old: wire.Properties, new: wire.Properties, ignored: Iterable[str]
+    async def diff(
+        self, operation: Operation, outputs: wire.Properties, old: wire.Properties, new: wire.Properties
     ) -> Difference:
         """What a change of the inputs from `old` to `new` means."""
-        kind = self.kind(token)
-        found = tuple(changes(old, new, ignored))
+        kind = self.kind(operation.token)
+        found = tuple(changes(old, new, operation.ignored))
         names = dict.fromkeys(change.property_name for change in found)
         replaces = tuple(name for name in names if name in kind.replace_on)
-        future = {**kind.completed(_known(new), self.configuration), **_known(new)}
+        future = {**kind.completed(_known(new), self.configuration(operation)), **_known(new)}
         return Difference(found, replaces, bool(replaces) and kind.clashes(_known(outputs), future))
 
-    async def preview_create(self, token: str, inputs: wire.Properties) -> wire.Properties:
+    async def preview_create(self, operation: Operation, inputs: wire.Properties) -> wire.Properties:
         """The outputs as far as they are known before the API has been asked."""
-        return await self._planned(token, inputs, {})
+        return await self._planned(operation, inputs, {})
 
-    async def preview_update(self, token: str, inputs: wire.Properties, old: wire.Properties) -> wire.Properties:
+    async def preview_update(
+        self, operation: Operation, inputs: wire.Properties, old: wire.Properties
+    ) -> wire.Properties:
         """The outputs as far as they are known before the API has been asked."""
-        return await self._planned(token, inputs, old)
+        return await self._planned(operation, inputs, old)
 
-    async def create(self, token: str, urn: str, inputs: wire.Properties) -> Resource:
+    async def create(self, operation: Operation, inputs: wire.Properties) -> Resource:
         """Make the resource."""
-        kind = self.kind(token)
-        await self._strike("create", token)
-        created = await kind.create(self._call(urn, inputs))
+        kind = self.kind(operation.token)
+        await self._strike("create", operation)
+        created = await kind.create(self._call(operation, inputs))
         return Resource(created.resource_id, self._properties(kind, inputs, created.outputs), inputs)
 
     async def update(
-        self, token: str, urn: str, resource_id: str, inputs: wire.Properties, old: wire.Properties
+        self, operation: Operation, resource_id: str, inputs: wire.Properties, old: wire.Properties
     ) -> wire.Properties:
         """Change the resource in place and return its properties."""
-        kind = self.kind(token)
-        await self._strike("update", token)
-        outputs = await kind.update(resource_id, self._call(urn, inputs), _known(old))
+        kind = self.kind(operation.token)
+        await self._strike("update", operation)
+        outputs = await kind.update(resource_id, self._call(operation, inputs), _known(old))
         return self._properties(kind, inputs, outputs)
 
-    async def delete(self, token: str, urn: str, resource_id: str, old: wire.Properties) -> None:
+    async def delete(self, operation: Operation, resource_id: str, old: wire.Properties) -> None:
         """Remove the resource."""
-        kind = self.kind(token)
-        await self._strike("delete", token)
-        await kind.delete(resource_id, self._call(urn, old), _known(old))
+        kind = self.kind(operation.token)
+        await self._strike("delete", operation)
+        await kind.delete(resource_id, self._call(operation, old), _known(old))
 
     async def read(
-        self, token: str, resource_id: str, properties: wire.Properties, inputs: wire.Properties
+        self, operation: Operation, resource_id: str, properties: wire.Properties, inputs: wire.Properties
     ) -> Resource | None:
         """The resource as it is now, None when it is gone.
 
         Without properties it is new to the engine: `resource_id` is its import id or, when inputs are known because
         the engine was killed before it learned how the create ended, the id itself.
         """
-        kind = self.kind(token)
-        await self._strike("read", token)
+        kind = self.kind(operation.token)
+        await self._strike("read", operation)
         known = {**_known(inputs), **_known(properties)}
         found = await kind.read(resource_id, _known(inputs), known) if known else None
         if found is None and not properties:
@@ -188,30 +213,40 @@ class StandIn:
             told_inputs[name] = _sealed(concealed) if name in kind.secret_outputs else concealed
         return Resource(found.resource_id, self._properties(kind, told_inputs, {**found.outputs, **kept}), told_inputs)
 
-    async def invoke(self, token: str, given: wire.Properties) -> wire.Properties | tuple[Violation, ...]:
-        """The function's result, or what is wrong with its arguments; the SDK makes it secret when an argument is."""
+    async def invoke(
+        self, operation: Operation, token: str, given: wire.Properties
+    ) -> wire.Properties | tuple[Violation, ...]:
+        """The function's result, or what is wrong with its arguments; the SDK makes it secret when an argument is.
+
+        The operation tells only who calls: a function belongs to no resource.
+        """
         if token not in self._functions:
             has = ", ".join(sorted(self._functions)) or "none"
             raise NotEmulatedError(f"the twin does not emulate the function {token}; of {self.name} it has {has}")
         found = tuple(violations(await self._types.get(token), given))
         if found:
             return found
-        await self._strike("invoke", token)
-        return dict(await self._functions[token](_known(given), self.configuration))
+        await self.surroundings.faults.strike(self.name, f"invoke {token}")
+        return dict(await self._functions[token](_known(given), self.configuration(operation)))
 
-    def _call(self, urn: str, inputs: wire.Properties) -> Call:
-        return Call(urn, _known(inputs), self.configuration)
+    def configuration(self, operation: Operation) -> State:
+        """The configuration in force for a call, empty when there is none."""
+        return self._configurations.get(operation) or {}
 
-    async def _strike(self, verb: str, token: str) -> None:
-        await self.surroundings.faults.strike(self.name, f"{verb} {token}")
+    def _call(self, operation: Operation, inputs: wire.Properties) -> Call:
+        return Call(operation.urn, _known(inputs), self.configuration(operation))
 
-    async def _planned(self, token: str, inputs: wire.Properties, old: wire.Properties) -> wire.Properties:
-        kind = self.kind(token)
-        declared = await self._types.get(token)
+    async def _strike(self, verb: str, operation: Operation) -> None:
+        await self.surroundings.faults.strike(self.name, f"{verb} {operation.token}")
+
+    async def _planned(self, operation: Operation, inputs: wire.Properties, old: wire.Properties) -> wire.Properties:
+        kind = self.kind(operation.token)
+        declared = await self._types.get(operation.token)
         computed = [name for name in declared.outputs if name not in declared.inputs.properties]
         unknown: wire.Properties = dict.fromkeys(computed, wire.UNKNOWN)
         kept = {name: old[name] for name in computed if name in old and name not in kind.renewed_on_update}
-        return {**unknown, **kept, **self._properties(kind, inputs, kind.completed(_known(inputs), self.configuration))}
+        completed = kind.completed(_known(inputs), self.configuration(operation))
+        return {**unknown, **kept, **self._properties(kind, inputs, completed)}
 
     def _properties(self, kind: ResourceKind, inputs: wire.Properties, outputs: State) -> wire.Properties:
         """Outputs over inputs; what was secret in the inputs stays secret."""

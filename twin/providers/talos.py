@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from twin.kubernetes.plane import PlaneNotReadyError
+from twin.kubernetes.planes import Planes
 from twin.providers.errors import ApiError
 from twin.providers.inputs import Violation
 from twin.providers.kinds import JOURNAL, Call, Created, Found, ResourceKind, State, Surroundings, now
@@ -14,21 +16,50 @@ from twin.providers.stand_in import Function, StandIn
 from twin.talos.clusters import Clusters
 from twin.talos.factory import Factory
 from twin.talos.machinery import Machinery, MachineryError
+from twin.talos.refusal import Code, TalosError
 
 VERSION = re.compile(r"^v?\d+\.\d+(\.\d+)?$")
 APPLY_MODES = ("auto", "reboot", "no_reboot", "staged", "staged_if_needing_reboot")
 WRITE_ONLY = ("clientConfigurationWo", "machineConfigurationInputWo")
 KUBECONFIG_RENEWAL = "720h"
+DEFAULT_PATIENCE = "10m"
+DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
+UNIT_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 BOOTSTRAP_ID = "machine_bootstrap"
 BAD_REQUEST = 400
+
+
+class _Kubernetes:
+    """The Kubernetes that the clusters bring up, where there is somebody to run it."""
+
+    def __init__(self) -> None:
+        self._planes: Planes | None = None
+
+    def connect(self, planes: Planes) -> None:
+        """From now on the clusters come up by these planes."""
+        self._planes = planes
+
+    async def wait(self, cluster_id: str, seconds: float) -> None:
+        """Return when the API of the cluster answers; TalosError with the reasons when it does not in time."""
+        if self._planes is None:
+            return
+        try:
+            await self._planes.wait_ready(cluster_id, seconds)
+        except PlaneNotReadyError as error:
+            raise TalosError(Code.DEADLINE_EXCEEDED, str(error)) from error
+
+    def reachable(self, kubeconfig: str) -> str:
+        """The kubeconfig with the way into the lab's network."""
+        return kubeconfig if self._planes is None else self._planes.reachable(kubeconfig)
 
 
 class _TalosKind(ResourceKind):
     """A resource of the provider."""
 
-    def __init__(self, surroundings: Surroundings, machinery: Machinery) -> None:
+    def __init__(self, surroundings: Surroundings, machinery: Machinery, kubernetes: _Kubernetes) -> None:
         super().__init__(surroundings)
         self.machinery = machinery
+        self.kubernetes = kubernetes
         self.clusters = Clusters(surroundings.store, surroundings.world, machinery)
 
     async def read(self, resource_id: str, inputs: State, outputs: State) -> Found | None:
@@ -225,6 +256,13 @@ class Kubeconfig(_TalosKind):
         made = await self._fetch(call)
         return Created(made.pop("clusterName"), made)
 
+    async def read(self, resource_id: str, inputs: State, outputs: State) -> Found | None:
+        """As Pulumi remembers it, with the way into the lab's network as it is now."""
+        found = await super().read(resource_id, inputs, outputs)
+        if found is not None and "kubeconfigRaw" in found.outputs:
+            found.outputs["kubeconfigRaw"] = self.kubernetes.reachable(found.outputs["kubeconfigRaw"])
+        return found
+
     async def update(self, resource_id: str, call: Call, outputs: State) -> State:
         """Ask for another."""
         del resource_id, outputs
@@ -236,7 +274,11 @@ class Kubeconfig(_TalosKind):
         node = call.inputs["node"]
         authority = call.inputs["clientConfiguration"]["caCertificate"]
         made = await self.clusters.kubeconfig(node, call.inputs.get("endpoint") or node, authority)
-        return {**self.completed(call.inputs, call.configuration), **made}
+        configured = self.clusters.configured(node)
+        if configured is not None:
+            await self.kubernetes.wait(configured.parsed.cluster_id, _patience(call.inputs, "create", "update"))
+        reachable = {"kubeconfigRaw": self.kubernetes.reachable(str(made["kubeconfigRaw"]))}
+        return {**self.completed(call.inputs, call.configuration), **made, **reachable}
 
 
 class Talos(StandIn):
@@ -247,6 +289,7 @@ class Talos(StandIn):
 
     def __init__(self, surroundings: Surroundings, cache: Path) -> None:
         self._machinery = Machinery()
+        self._kubernetes = _Kubernetes()
         self._clusters = Clusters(surroundings.store, surroundings.world, self._machinery)
         super().__init__(surroundings, cache)
 
@@ -255,10 +298,14 @@ class Talos(StandIn):
         """The clusters that the provider made of the machines."""
         return self._clusters
 
+    def connect(self, planes: Planes) -> None:
+        """Health and kubeconfigs wait for the Kubernetes that these planes run."""
+        self._kubernetes.connect(planes)
+
     def kinds(self, surroundings: Surroundings) -> Iterable[ResourceKind]:
         """Every resource of the provider."""
         kinds: tuple[type[_TalosKind], ...] = (Schematic, Secrets, ConfigurationApply, Bootstrap, Kubeconfig)
-        return [kind(surroundings, self._machinery) for kind in kinds]
+        return [kind(surroundings, self._machinery, self._kubernetes) for kind in kinds]
 
     def functions(self, surroundings: Surroundings) -> Mapping[str, Function]:
         """The functions that a cluster needs."""
@@ -300,16 +347,27 @@ class Talos(StandIn):
         return {**given, "id": name, "talosConfig": text}
 
     async def _health(self, given: State, configuration: Mapping[str, Any]) -> State:
-        """Answer when the cluster is healthy. Kubernetes itself is not looked at here."""
+        """Answer when the cluster is healthy and its Kubernetes API answers."""
         del configuration
+        authority = given["clientConfiguration"]["caCertificate"]
         self._clusters.check_health(
             given["endpoints"],
             given["controlPlaneNodes"],
             given.get("workerNodes") or [],
-            given["clientConfiguration"]["caCertificate"],
+            authority,
             skip_kubernetes=bool(given.get("skipKubernetesChecks")),
         )
+        for cluster in self._clusters.clusters():
+            if cluster.bootstrapped and any(machine.parsed.authority == authority for machine in cluster.machines):
+                await self._kubernetes.wait(cluster.cluster_id, _patience(given, "read"))
         return {**given, "id": "cluster_health"}
+
+
+def _patience(inputs: State, *operations: str) -> float:
+    """Seconds that the operation may take, by its `timeouts`."""
+    given = inputs.get("timeouts") or {}
+    told = next((given[operation] for operation in operations if operation in given), DEFAULT_PATIENCE)
+    return sum(float(number) * UNIT_SECONDS[unit] for number, unit in DURATION_PART.findall(told))
 
 
 def _endpoint(inputs: State) -> State:

@@ -1,6 +1,6 @@
 """What the Talos APIs of the machines answer: configuration, bootstrap, health, kubeconfig."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Address
 
 from model.base import Value
@@ -10,7 +10,7 @@ from twin.talos.configuration import MachineType, read_configuration
 from twin.talos.etcd import Etcd
 from twin.talos.factory import Factory, image_of_file
 from twin.talos.machinery import Machinery, MachineryError
-from twin.talos.records import ConfiguredMachine, MachineRecords
+from twin.talos.records import ConfiguredMachine, MachineRecords, Moment
 from twin.talos.refusal import Code, TalosError
 from twin.world import Machine, World
 
@@ -24,12 +24,22 @@ class Cluster(Value):
     name: str
     endpoint: str
     virtual_ips: tuple[IPv4Address, ...]
-    bootstrapped: bool
-    """Whether etcd has begun and its data is still there."""
+    data: str | None
+    """Identity of etcd's data; None before it has begun, and when it is lost."""
     has_quorum: bool
     """Whether the Kubernetes API can answer."""
     machines: tuple[ConfiguredMachine, ...]
     """In order of their addresses; those that do not answer now, too."""
+
+    @property
+    def bootstrapped(self) -> bool:
+        """Whether etcd has begun and its data is still there."""
+        return self.data is not None
+
+    @property
+    def control_planes(self) -> tuple[ConfiguredMachine, ...]:
+        """The machines with etcd and the API server, in order of their addresses."""
+        return tuple(machine for machine in self.machines if machine.parsed.type is MachineType.CONTROL_PLANE)
 
 
 class Clusters:
@@ -45,10 +55,30 @@ class Clusters:
 
     def clusters(self) -> tuple[Cluster, ...]:
         """Every cluster that has a configured machine, by name."""
+        # Every machine is looked at many times: the world is asked once.
+        moment = Moment(self._world.machines())
+        records = MachineRecords(self._store, moment)
+        etcd = Etcd(self._store, moment, records)
         found: dict[str, list[ConfiguredMachine]] = {}
-        for machine in self._records.all():
+        for machine in records.all():
             found.setdefault(machine.parsed.cluster_id, []).append(machine)
-        return tuple(sorted((self._cluster(key, group) for key, group in found.items()), key=lambda c: c.name))
+        return tuple(sorted((_cluster(etcd, key, group) for key, group in found.items()), key=lambda c: c.name))
+
+    def settle(self, exists: Callable[[ConfiguredMachine], bool]) -> tuple[Cluster, ...]:
+        """Every cluster, after forgetting what was on disks that are no more: the data of a cluster without any
+        control-plane machine, and the configurations of the machines of a cluster without data.
+        """
+        clusters = self.clusters()
+        lost = [c for c in clusters if c.bootstrapped and not any(exists(machine) for machine in c.control_planes)]
+        stray = [m for c in clusters if c in lost or not c.bootstrapped for m in c.machines if not exists(m)]
+        if not lost and not stray:
+            return clusters
+        with self._store.transaction():
+            for cluster in lost:
+                self._etcd.forget(cluster.cluster_id)
+            for machine in stray:
+                self._records.remove(machine)
+        return self.clusters()
 
     def configured_machines(self, cluster_id: str) -> tuple[ConfiguredMachine, ...]:
         """The machines of the cluster in order of their addresses; those that do not answer now, too."""
@@ -276,17 +306,19 @@ class Clusters:
             return f"{name} is down" if name == host else f"{name} is on {host}, and {host} is down"
         return f"{name} had this address: it was switched off or removed"
 
-    def _cluster(self, cluster_id: str, machines: Sequence[ConfiguredMachine]) -> Cluster:
-        first = machines[0].parsed
-        return Cluster(
-            cluster_id=cluster_id,
-            name=first.cluster_name,
-            endpoint=first.endpoint,
-            virtual_ips=tuple(dict.fromkeys(ip for machine in machines for ip in machine.parsed.virtual_ips)),
-            bootstrapped=self._etcd.settle(cluster_id) is not None,
-            has_quorum=self._etcd.has_quorum(cluster_id),
-            machines=tuple(machines),
-        )
+
+def _cluster(etcd: Etcd, cluster_id: str, machines: Sequence[ConfiguredMachine]) -> Cluster:
+    first = machines[0].parsed
+    membership = etcd.settle(cluster_id)
+    return Cluster(
+        cluster_id=cluster_id,
+        name=first.cluster_name,
+        endpoint=first.endpoint,
+        virtual_ips=tuple(dict.fromkeys(ip for machine in machines for ip in machine.parsed.virtual_ips)),
+        data=None if membership is None else membership.identity,
+        has_quorum=membership is not None and etcd.answers(membership),
+        machines=tuple(machines),
+    )
 
 
 def _dialing(address: str) -> str:

@@ -1,12 +1,21 @@
 """The parts of a machine configuration that decide what becomes of a machine."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum, unique
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 from urllib.parse import urlsplit
 
+from pydantic import Field
+
 from model.base import Value
+
+DEFAULT_MAXIMUM_PODS = 110
+EPHEMERAL_VOLUME = "EPHEMERAL"
+"""Talos' own name of the volume with images, logs and pod data."""
+
+_SIZE = re.compile(r"\s*(?P<number>\d+(?:\.\d+)?)\s*(?P<prefix>[kKMGTP]?)(?P<binary>i?)B?\s*")
 
 
 @unique
@@ -51,6 +60,13 @@ class MachineConfiguration(Value):
     kernel_modules: tuple[str, ...]
     labels: Mapping[str, str]
     taints: tuple[NodeTaint, ...]
+    annotations: Mapping[str, str] = Field(default_factory=dict)
+    """Of the node, given by hand."""
+    schedules_on_control_planes: bool = False
+    """Whether a control-plane node takes every pod."""
+    maximum_pods: int = DEFAULT_MAXIMUM_PODS
+    ephemeral_maximum_bytes: int | None = None
+    """Largest size of the volume with images, logs and pod data; None when it takes the system disk's rest."""
 
     @property
     def endpoint_host(self) -> str:
@@ -70,6 +86,7 @@ def read_configuration(documents: Sequence[Mapping[str, Any]]) -> MachineConfigu
     network: Mapping[str, Any] = machine.get("network") or {}
     install: Mapping[str, Any] = machine.get("install") or {}
     kubelet: Mapping[str, Any] = machine.get("kubelet") or {}
+    kubelet_configuration: Mapping[str, Any] = kubelet.get("extraConfig") or {}
     return MachineConfiguration(
         type=MachineType(machine["type"]),
         hostname=network.get("hostname"),
@@ -83,7 +100,11 @@ def read_configuration(documents: Sequence[Mapping[str, Any]]) -> MachineConfigu
         kubelet_image=kubelet.get("image") or "",
         kernel_modules=tuple(m["name"] for m in (machine.get("kernel") or {}).get("modules") or ()),
         labels=machine.get("nodeLabels") or {},
-        taints=tuple(_taints((kubelet.get("extraConfig") or {}).get("registerWithTaints") or ())),
+        taints=tuple(_taints(kubelet_configuration.get("registerWithTaints") or ())),
+        annotations=machine.get("nodeAnnotations") or {},
+        schedules_on_control_planes=bool(cluster.get("allowSchedulingOnControlPlanes")),
+        maximum_pods=int(kubelet_configuration.get("maxPods") or DEFAULT_MAXIMUM_PODS),
+        ephemeral_maximum_bytes=_ephemeral_maximum(documents),
     )
 
 
@@ -99,3 +120,20 @@ def _interface(found: Mapping[str, Any]) -> Interface:
 def _taints(found: Iterable[Mapping[str, str]]) -> Iterable[NodeTaint]:
     for taint in found:
         yield NodeTaint(key=taint["key"], value=taint.get("value", ""), effect=taint["effect"])
+
+
+def _ephemeral_maximum(documents: Sequence[Mapping[str, Any]]) -> int | None:
+    for document in documents:
+        if document.get("kind") == "VolumeConfig" and document.get("name") == EPHEMERAL_VOLUME:
+            size = (document.get("provisioning") or {}).get("maxSize")
+            return None if size is None else size_in_bytes(str(size))
+    return None
+
+
+def size_in_bytes(text: str) -> int | None:
+    """Bytes of a size as Talos writes them, e.g. `100GB` or `1.5TiB`; None for a part of the disk, e.g. `80%`."""
+    found = _SIZE.fullmatch(text)
+    if found is None:
+        return None
+    exponent = " kMGTP".index(found["prefix"].replace("K", "k") or " ")
+    return int(float(found["number"]) * (1024 if found["binary"] else 1000) ** exponent)

@@ -5,14 +5,13 @@ that is configured later joins; one that was made anew takes its old place again
 made anew.
 """
 
-from collections.abc import Sequence
+import uuid
 from ipaddress import IPv4Address
 
 from model.base import Value
 from twin.store import Collection, Store
 from twin.talos.configuration import MachineType
-from twin.talos.records import ConfiguredMachine, MachineRecords
-from twin.world import World
+from twin.talos.records import ConfiguredMachine, Located, MachineRecords
 
 ETCD = Collection("talos/etcd")
 """Key: cluster id."""
@@ -29,6 +28,8 @@ class Membership(Value):
     """Who has the data of one cluster."""
 
     members: tuple[Member, ...]
+    identity: str = ""
+    """Of the data: another bootstrap makes other data."""
 
     @property
     def quorum(self) -> int:
@@ -39,14 +40,14 @@ class Membership(Value):
 class Etcd:
     """The memberships, kept in the store."""
 
-    def __init__(self, store: Store, world: World, records: MachineRecords) -> None:
+    def __init__(self, store: Store, world: Located, records: MachineRecords) -> None:
         self._store = store
         self._world = world
         self._records = records
 
     def begin(self, first: ConfiguredMachine) -> None:
         """Bootstrap on the machine; the other control-plane machines join."""
-        self._put(first.parsed.cluster_id, [_member(first)])
+        self._put(first.parsed.cluster_id, Membership(members=(_member(first),), identity=uuid.uuid4().hex))
         self.settle(first.parsed.cluster_id)
 
     def settle(self, cluster_id: str) -> Membership | None:
@@ -55,36 +56,41 @@ class Etcd:
         if current is None:
             return None
         if all(self._lost_its_disk(member) for member in current.members):
-            self._store.delete(ETCD, cluster_id)
+            self.forget(cluster_id)
             return None
-        if not self._has_quorum(current):
+        if not self.answers(current):
             return current
         members = {member.address: member for member in current.members}
         for machine in self._records.of_cluster(cluster_id):
             if machine.parsed.type is MachineType.CONTROL_PLANE and self._records.answers(machine):
                 members[machine.address] = _member(machine)
-        settled = Membership(members=tuple(members.values()))
+        settled = current.model_copy(update={"members": tuple(members.values())})
         if settled != current:
-            self._put(cluster_id, settled.members)
+            self._put(cluster_id, settled)
         return settled
 
     def has_quorum(self, cluster_id: str) -> bool:
         """Whether it can answer."""
         current = self.settle(cluster_id)
-        return current is not None and self._has_quorum(current)
+        return current is not None and self.answers(current)
 
     def leave(self, machine: ConfiguredMachine) -> None:
         """The machine's disk was wiped."""
         current = self._get(machine.parsed.cluster_id)
         if current is None:
             return
-        left = [member for member in current.members if member.address != machine.address]
+        left = tuple(member for member in current.members if member.address != machine.address)
         if left:
-            self._put(machine.parsed.cluster_id, left)
+            self._put(machine.parsed.cluster_id, current.model_copy(update={"members": left}))
         else:
-            self._store.delete(ETCD, machine.parsed.cluster_id)
+            self.forget(machine.parsed.cluster_id)
 
-    def _has_quorum(self, membership: Membership) -> bool:
+    def forget(self, cluster_id: str) -> None:
+        """The data is gone."""
+        self._store.delete(ETCD, cluster_id)
+
+    def answers(self, membership: Membership) -> bool:
+        """Whether most of the members are up with their disks."""
         return sum(self._answers(member) for member in membership.members) >= membership.quorum
 
     def _answers(self, member: Member) -> bool:
@@ -99,8 +105,8 @@ class Etcd:
         body = self._store.get(ETCD, cluster_id)
         return None if body is None else Membership.model_validate(body)
 
-    def _put(self, cluster_id: str, members: Sequence[Member]) -> None:
-        self._store.put(ETCD, cluster_id, Membership(members=tuple(members)).model_dump(mode="json"))
+    def _put(self, cluster_id: str, membership: Membership) -> None:
+        self._store.put(ETCD, cluster_id, membership.model_dump(mode="json"))
 
 
 def _member(machine: ConfiguredMachine) -> Member:

@@ -1,12 +1,14 @@
 """Which configuration each machine took. It is on the machine's disk: a machine that is made anew has none."""
 
+from collections.abc import Iterable
 from ipaddress import IPv4Address
+from typing import Protocol
 
 from model.base import Value
 from twin.store import Collection, Store
 from twin.talos.configuration import MachineConfiguration
 from twin.talos.factory import SystemImage
-from twin.world import World
+from twin.world import Machine
 
 MACHINES = Collection("talos/machines")
 """Key: address."""
@@ -29,10 +31,31 @@ class ConfiguredMachine(Value):
     """System extensions of its image by full name, e.g. `siderolabs/amdgpu`."""
 
 
+class Located(Protocol):
+    """Whoever knows which machine answers where: the world, or what it was at one moment."""
+
+    def at(self, address: IPv4Address | str) -> Machine | None:
+        """The machine that answers at the address, None when none does."""
+        ...
+
+
+class Moment:
+    """The machines that were switched on at one moment; asking it costs nothing."""
+
+    def __init__(self, machines: Iterable[Machine]) -> None:
+        self._machines: dict[IPv4Address, Machine] = {}
+        for machine in machines:
+            self._machines.setdefault(machine.address, machine)
+
+    def at(self, address: IPv4Address | str) -> Machine | None:
+        """The machine that answered at the address, None when none did."""
+        return self._machines.get(IPv4Address(address))
+
+
 class MachineRecords:
     """The configured machines, kept in the store and compared with the machines that are there."""
 
-    def __init__(self, store: Store, world: World) -> None:
+    def __init__(self, store: Store, world: Located) -> None:
         self._store = store
         self._world = world
 

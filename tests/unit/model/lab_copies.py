@@ -66,6 +66,7 @@ def colour(address_plan: AddressPlan, **fields: Any) -> ColourConfiguration:
             "leases_wanted": (),
             "layers": tuple(Layer),
             "backup_role": BackupRole.IDLE,
+            "incarnation": 1,
             **fields,
         }
     )
@@ -86,7 +87,8 @@ def configuration(
                 plans[one],
                 leases_wanted=tuple(lease for lease, holder in held.items() if holder is one),
                 backup_role=BackupRole.WRITER if writer is one else BackupRole.IDLE,
+                incarnation=number,
             )
-            for one in Colour
+            for number, one in enumerate(Colour, start=1)
         },
     )

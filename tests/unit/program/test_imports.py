@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from engine.repair import derived_id
+from engine.repair import KUBERNETES, derived_id
 from engine.state import PendingOperation
 from inventory import LAB
 from model.configuration import Configuration
@@ -29,6 +29,11 @@ ASSIGNED = {
 }
 
 
+def outside_the_cluster(recording: Recording) -> list[Registration]:
+    """What has an entry. An object on a cluster is `NAMESPACE/NAME`, which `engine.repair` knows of all at once."""
+    return [one for one in recording.managed if not one.type.startswith(KUBERNETES)]
+
+
 def catalogue(stack: str, configuration: Configuration) -> dict[Key, Entry]:
     return shared_catalogue(LAB) if stack == SHARED else colour_catalogue(LAB, configuration, Colour(stack))
 
@@ -39,7 +44,7 @@ def adopting(configuration: Configuration, ids: Mapping[str, str]) -> Configurat
 
 
 def test_the_catalogue_holds_what_the_stack_registers(stack: str, recorded: Recorded, configuration: Configuration):
-    registered = {one.key for one in recorded(stack, False).managed}
+    registered = {one.key for one in outside_the_cluster(recorded(stack, False))}
     known = set(catalogue(stack, configuration))
     assert registered == known, "\n".join(
         [
@@ -77,12 +82,21 @@ def test_repair_and_catalogue_tell_the_same_id(stack: str, recorded: Recorded, c
     known = catalogue(stack, configuration)
     compared = {
         one.key: (derived, entry.id)
-        for one in recorded(stack, False).managed
+        for one in outside_the_cluster(recorded(stack, False))
         if isinstance(entry := known[one.key], ImportId) and (derived := derived_id(pending(one))) is not None
     }
     apart = {key: pair for key, pair in compared.items() if pair[0] != pair[1] and pair[0] not in pair[1].split("/")}
     assert not apart
     assert {token for token, _ in compared} >= {"proxmoxve:index/vmLegacy:VmLegacy"}
+
+
+@pytest.mark.parametrize("colour", [str(colour) for colour in Colour])
+def test_every_object_of_a_cluster_can_be_found_again(colour: str, recorded: Recorded):
+    objects = [one for one in recorded(colour, False).managed if one.type.startswith(KUBERNETES)]
+    ids = {one.key: derived_id(pending(one)) for one in objects}
+    assert ids["kubernetes:core/v1:Namespace", "namespace-vault"] == "vault"
+    assert ids["kubernetes:helm.sh/v3:Release", "argocd"] == "argocd/argocd"
+    assert [key for key, found in ids.items() if found is None] == []
 
 
 # Adopting.

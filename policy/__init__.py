@@ -1,0 +1,1 @@
+"""Rules over what a program registers, before and after it is applied."""

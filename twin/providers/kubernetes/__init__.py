@@ -1,0 +1,1 @@
+"""Stand-in of the `kubernetes` provider over a real API server; see `docs/twin/providers.md`."""
