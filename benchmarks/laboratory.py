@@ -16,10 +16,13 @@ import yaml
 
 from benchmarks.shape import Shape, shape_of
 from engine.operation import Operation, run
+from engine.secrets import DevelopmentSecrets
 from engine.state import State
+from engine.twin import daemon_environment
 from engine.workspace import PROJECT_DIRECTORY, Target, Workspace, engine_environment
-from tools.build import Tool, cache_directory, ensure
-from tools.recipe import ENGINE, TWIN
+from inventory import LAB
+from tools.build import cache_directory, ensure
+from tools.recipe import CONTROL_PLANE, ENGINE, TWIN
 from twin.client import Twin
 
 FLOOR_SOURCE = Path(__file__).resolve().parent / "floor"
@@ -128,29 +131,27 @@ class Laboratory:
 @contextmanager
 def laboratory(report: Report) -> Generator[Laboratory]:
     """A laboratory for as long as the context lasts; its tools are built when they are missing."""
-    tools = ensure((*ENGINE, *TWIN), report)
+    tools = ensure((*ENGINE, *TWIN, *CONTROL_PLANE), report)
     with tempfile.TemporaryDirectory(prefix="lab-benchmark-") as name:
         directory = Path(name)
         project = directory / "project"
         shutil.copytree(PROJECT_DIRECTORY, project, ignore=LEFT_OUT)
         workspace = Workspace(project=project, local=project / ".lab")
         workspace.make()
-        twin = _twin(workspace, tools)
+        secrets = DevelopmentSecrets.of(workspace)
+        secrets.make(LAB.secrets)
+        twin = Twin(workspace.twin, cache_directory(), daemon_environment(workspace))
         # The copy's own daemon, as its `./lab` would start it, so that `./lab` finds no reason to start another.
         _start(project)
         try:
-            settings = engine_environment(workspace, Target.TWIN, tools, twin.environment())
+            told = {**twin.environment(), **secrets.environment()}
+            settings = engine_environment(workspace, Target.TWIN, tools, told)
             # The program of the copy, not of the checkout that the benchmark runs from.
             environment: dict[str, Any] = {**settings, "PYTHONPATH": str(project)}
             State(workspace, environment).ensure_stacks()
             yield Laboratory(directory, environment)
         finally:
             twin.stop()
-
-
-def _twin(workspace: Workspace, tools: tuple[Tool, ...]) -> Twin:
-    path = os.pathsep.join([*(str(tool.directory) for tool in tools), os.environ["PATH"]])
-    return Twin(workspace.twin, cache_directory(), {"PATH": path})
 
 
 def _start(project: Path) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from model.configuration import Layer
+from model.exclusive import Colour
 from tests.engine.laboratory import Laboratory, make
 from tools.build import Tool, ensure
 from tools.recipe import CONTROL_PLANE, ENGINE, TWIN
@@ -18,7 +20,18 @@ def tools() -> tuple[Tool, ...]:
 
 @pytest.fixture
 def laboratory(tmp_path: Path, tools: tuple[Tool, ...]) -> Iterator[Laboratory]:
-    """A started twin with empty stacks, for one test."""
+    """A started twin with empty stacks, for one test; the colours have their lowest layer, which is up soonest."""
+    made = make(tmp_path, tools)
+    for colour in Colour:
+        made.configure(colour, {"layers": [str(Layer.SUBSTRATE)]})
+    made.start()
+    yield made
+    made.twin.stop()
+
+
+@pytest.fixture
+def whole(tmp_path: Path, tools: tuple[Tool, ...]) -> Iterator[Laboratory]:
+    """A started twin with empty stacks, for one test; the colours are as this checkout has them."""
     made = make(tmp_path, tools)
     made.start()
     yield made
