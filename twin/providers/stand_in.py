@@ -118,7 +118,10 @@ class StandIn:
         declared = await self._types.get(self.provider_token)
         configuration = self._parsed(declared, given)
         found = tuple(violations(declared, configuration))
-        return found or tuple(self.configuration_violations(_known(configuration)))
+        unknown = {name for name, value in configuration.items() if wire.has_unknown(value)}
+        # What is not known yet is not missing: a preview before the first `up` has no kubeconfig to show.
+        told = (one for one in self.configuration_violations(_known(configuration)) if one.path not in unknown)
+        return found or tuple(told)
 
     async def diff_configuration(self, old: wire.Properties, new: wire.Properties) -> Difference:
         """What a change of the provider's configuration means: it is taken in place.

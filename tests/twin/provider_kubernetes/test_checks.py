@@ -113,6 +113,11 @@ async def test_configuration_that_the_twin_cannot_follow(alone: Engine) -> None:
         await alone.configure({"kubeconfg": "x"})
 
 
+async def test_a_kubeconfig_that_is_not_known_yet_is_not_missing(alone: Engine) -> None:
+    await alone.configure({"kubeconfig": wire.Secret(wire.UNKNOWN)})
+    await alone.configure({"kubeconfig": wire.UNKNOWN})
+
+
 async def test_the_same_cluster_is_kept_and_another_replaces(alone: Engine, cluster: ControlPlane) -> None:
     old: dict[str, wire.Value] = {"kubeconfig": wire.Secret(cluster.kubeconfig)}
     renewed = yaml.safe_load(cluster.kubeconfig)
