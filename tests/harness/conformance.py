@@ -2,10 +2,11 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from types import MappingProxyType
 
+from tests.harness import checks
 from tests.harness.recording import Recording
 from twin.providers import wire
 from twin.providers.inputs import ObjectInputs, Shape, ShapeKind, TypeInputs, violations
@@ -99,3 +100,16 @@ def _snake_case_value(types: TypeInputs, shape: Shape, value: wire.Value, path: 
         # The keys of a map are the user's own; those of everything else are names.
         known = types.definitions[shape.definition] if shape.definition else ObjectInputs()
         yield from _snake_case(types, known, value, path)
+
+
+EVERY_CHECK: tuple[Callable[[Recording], list[str]], ...] = (
+    checks.duplicate_urns,
+    checks.implicit_providers,
+    checks.escaped_children,
+    checks.unfinished_components,
+    checks.outputs_as_text,
+    checks.secrets_in_clear,
+    nonconforming_inputs,
+    snake_case_leaks,
+)
+"""What holds of every program, whatever it makes; each tells all that offends."""

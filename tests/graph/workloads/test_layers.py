@@ -15,21 +15,9 @@ from tests.graph.workloads import layers
 from tests.graph.workloads.layers import before, build, everything, of_colour, of_role, spec
 from tests.harness import checks
 from tests.harness.answers import SENTINEL
-from tests.harness.conformance import declared
+from tests.harness.conformance import EVERY_CHECK
 from tests.harness.recording import Registration
 from twin.providers import wire
-from twin.providers.inputs import violations
-
-CORE_GROUP = re.compile(r"kubernetes:(?:core|apps|batch|(?:storage|rbac\.authorization)\.k8s\.io|helm\.sh)/v\d:")
-
-CHECKS = (
-    checks.duplicate_urns,
-    checks.implicit_providers,
-    checks.escaped_children,
-    checks.unfinished_components,
-    checks.outputs_as_text,
-    checks.secrets_in_clear,
-)
 
 
 def application(name: str) -> Registration:
@@ -41,19 +29,9 @@ def values(name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("colour", Colour)
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("check", EVERY_CHECK, ids=lambda check: check.__name__)
 def test_what_holds_of_every_program_holds_here(check: Any, colour: Colour):
     assert check(of_colour(colour)) == []
-
-
-def test_objects_of_kubernetes_itself_are_as_the_sdk_declares_them():
-    found = [
-        f"{one}: `{violation.path}` {violation.reason}"
-        for one in everything().managed
-        if CORE_GROUP.match(one.type)
-        for violation in violations(declared(one.type), one.inputs)
-    ]
-    assert found == []
 
 
 def test_a_preview_before_there_is_a_cluster_plans_the_same():

@@ -8,24 +8,13 @@ from hypothesis import strategies as st
 from inventory import LAB
 from model.configuration import Configuration
 from model.exclusive import Colour, LeaseName
-from tests.harness import checks, conformance
+from tests.harness.conformance import EVERY_CHECK
 from tests.harness.lab_stacks import CONFIGURATION, IMAGE, VM, read_configuration, record_stack
 from tests.harness.recording import Recording
 
 HOLDERS = st.fixed_dictionaries({lease: st.sampled_from([None, *Colour]) for lease in LAB.lease_names})
 WISHES = st.fixed_dictionaries({colour: st.sets(st.sampled_from(LAB.lease_names)) for colour in Colour})
 LIVE = st.sampled_from([None, *Colour])
-
-CHECKS = (
-    checks.duplicate_urns,
-    checks.implicit_providers,
-    checks.escaped_children,
-    checks.unfinished_components,
-    checks.outputs_as_text,
-    checks.secrets_in_clear,
-    conformance.nonconforming_inputs,
-    conformance.snake_case_leaks,
-)
 
 
 def dealt(
@@ -80,5 +69,5 @@ def test_however_leases_are_dealt_the_colours_keep_apart(
     for colour, recording in recordings.items():
         configured = {one.name.removeprefix("configuration-") for one in recording.of_type(CONFIGURATION)}
         assert configured == leased_nodes(holders, wishes, colour)
-        offenders = [f"{check.__name__}: {one}" for check in CHECKS for one in check(recording)]
+        offenders = [f"{check.__name__}: {one}" for check in EVERY_CHECK for one in check(recording)]
         assert not offenders, "\n".join(offenders)

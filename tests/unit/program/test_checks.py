@@ -57,19 +57,8 @@ def mapping(box: Box, **inputs: Any) -> proxmox.hardware.mapping.Pci:
     return proxmox.hardware.mapping.Pci("card", opts=box.inside, **{**given, **inputs})
 
 
-ALL_CHECKS = [
-    checks.duplicate_urns,
-    checks.implicit_providers,
-    checks.escaped_children,
-    checks.unfinished_components,
-    checks.outputs_as_text,
-    checks.secrets_in_clear,
-    conformance.nonconforming_inputs,
-    conformance.snake_case_leaks,
-]
 
-
-@pytest.mark.parametrize("check", ALL_CHECKS)
+@pytest.mark.parametrize("check", conformance.EVERY_CHECK)
 @pytest.mark.parametrize("preview", [False, True])
 def test_a_good_program_passes_every_check(check: Callable[[Recording], list[str]], preview: bool):
     def fill(box: Box) -> None:

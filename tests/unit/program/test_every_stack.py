@@ -4,24 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.harness import checks, conformance
+from tests.harness import conformance
 from tests.harness.lab_stacks import SECRETS
 from tests.harness.recording import Recording
 
 
-@pytest.mark.parametrize(
-    "check",
-    [
-        checks.duplicate_urns,
-        checks.implicit_providers,
-        checks.escaped_children,
-        checks.unfinished_components,
-        checks.outputs_as_text,
-        checks.secrets_in_clear,
-        conformance.nonconforming_inputs,
-        conformance.snake_case_leaks,
-    ],
-)
+@pytest.mark.parametrize("check", conformance.EVERY_CHECK)
 def test_check(recording: Recording, check: Callable[[Recording], list[str]]):
     offenders = check(recording)
     assert not offenders, f"{len(offenders)} in {recording.stack}:\n" + "\n".join(offenders)
