@@ -37,6 +37,9 @@ TargetOption = Annotated[
         help="twin: the emulated lab on this machine. hardware: the real one, with your own credentials and backend.",
     ),
 ]
+WithPolicy = Annotated[
+    bool, typer.Option("--policy", help="Judge what is registered by the rules of docs/rules.md; a broken one refuses.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, for scripts.")]
 
 
@@ -48,16 +51,19 @@ def preview(
     expect_no_changes: Annotated[
         bool, typer.Option("--expect-no-changes", help="Fail when anything would change.")
     ] = False,
+    policy: WithPolicy = False,
 ) -> None:
     """Show what `up` would do to a stack, and change nothing."""
     flags = ("--expect-no-changes",) if expect_no_changes else ()
-    operate(Operation.PREVIEW, stack, target, as_json=as_json, flags=flags)
+    operate(Operation.PREVIEW, stack, target, as_json=as_json, flags=flags, policy=policy)
 
 
 @application.command(epilog=EXPLANATION)
-def up(stack: Stack, target: TargetOption = Target.TWIN, as_json: AsJson = False) -> None:
+def up(
+    stack: Stack, target: TargetOption = Target.TWIN, as_json: AsJson = False, policy: WithPolicy = False
+) -> None:
     """Make a stack what the program says."""
-    operate(Operation.UP, stack, target, as_json=as_json)
+    operate(Operation.UP, stack, target, as_json=as_json, policy=policy)
 
 
 @application.command(epilog=EXPLANATION)
@@ -85,7 +91,7 @@ def destroy(
 
 @application.command(epilog=EXPLANATION)
 def status(target: TargetOption = Target.TWIN, as_json: AsJson = False) -> None:
-    """Stacks, leases, hosts and what holds them."""
+    """Stacks, leases, hosts and what holds them; of each cluster what is not ready, and why."""
     status_command.show(target, as_json=as_json)
 
 

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
 
-from engine.events import Diagnostic, Event, Failed, Finished, ResourceStep, Started, Step
+from engine.events import Diagnostic, Event, Failed, Finished, PolicyViolation, ResourceStep, Started, Step
 from engine.operation import Operation, Outcome
 
 result = Console(highlight=False, soft_wrap=True)
@@ -61,6 +61,12 @@ def step_line(step: ResourceStep) -> str:
     return f"[{colour}]{symbol:>2} {step.op:<8}[/] {kind:<34} {escape(step.name)}{escape(changed)}"
 
 
+def violation_line(violation: PolicyViolation) -> str:
+    """A broken rule: what refuses the operation in red, what only warns in yellow."""
+    colour, word = ("bold red", "refused") if violation.is_refusal else ("yellow", "warning")
+    return f"[{colour}]{word}[/] {escape(_where(violation))}{escape(violation.message.strip())}"
+
+
 class Progress:
     """Follows an operation: a line per change, and on a terminal what is under way right now."""
 
@@ -69,6 +75,7 @@ class Progress:
         self._quiet = quiet
         self._running: dict[str, float] = {}
         self._finished: set[str] = set()
+        self._violations: set[PolicyViolation] = set()
         self._status: Status | None = None
 
     def __enter__(self) -> Self:
@@ -94,6 +101,11 @@ class Progress:
             self._finished.add(event.metadata.urn)
             if news and isinstance(event, Finished):
                 self._show(event.metadata)
+        elif isinstance(event, PolicyViolation):
+            # A judged `up` is judged twice: before it begins, and once the stack stands.
+            if event not in self._violations and not self._quiet:
+                notice.print(violation_line(event))
+            self._violations.add(event)
         elif isinstance(event, Diagnostic) and event.severity == "error" and not self._quiet:
             notice.print(f"[bold red]error[/] {escape(_where(event))}{escape(for_people(event.message))}")
         elif isinstance(event, Diagnostic) and event.severity == "warning" and not self._quiet:
@@ -119,7 +131,7 @@ def for_people(message: str) -> str:
     return "\n".join(lines[last + 1 :]).strip() or before
 
 
-def _where(event: Diagnostic) -> str:
+def _where(event: Diagnostic | PolicyViolation) -> str:
     name = event.urn.rsplit("::", 1)[-1]
     return f"{name}: " if name and STACK_TYPE not in event.urn else ""
 

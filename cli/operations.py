@@ -15,11 +15,15 @@ from cli.exit_code import ExitCode
 from cli.session import Session, leave, prepare, read_configuration
 from engine.admission import refusals
 from engine.operation import Operation, Outcome, run
+from engine.policy import PolicyPack, policy_pack
 from engine.repair import Lookup, repair
 from engine.state import EngineError, PendingOperation
 from engine.workspace import Target, Workspace
-from model.configuration import stack_file
+from model.configuration import Configuration, stack_file
 from model.exclusive import Colour
+from model.lab import Lab
+from policy.surroundings import surroundings
+from stacks.configuration import ConfigurationError, read_workloads
 
 
 def operate(
@@ -30,8 +34,12 @@ def operate(
     as_json: bool,
     flags: tuple[str, ...] = (),
     unprotect: bool = False,
+    policy: bool = False,
 ) -> None:
-    """Run one operation of one stack from checks to its last line; ends the command with its exit code."""
+    """Run one operation of one stack from checks to its last line; ends the command with its exit code.
+
+    `policy` has the rules over registered resources judge it.
+    """
     lab, configuration = read_configuration(Workspace())
     session = prepare(target, clusters=stack in tuple(Colour) and operation is not Operation.PREVIEW)
     _clear_locks(session, stack)
@@ -48,8 +56,12 @@ def operate(
     except EngineError as error:
         complain("The engine refused.", [str(error)])
         leave(ExitCode.FAILED)
+    environment = session.environment
+    if policy:
+        pack = _policy_pack(session, lab, configuration)
+        environment, flags = pack.environment(environment), (*flags, *pack.flags(operation))
     with Progress(operation, quiet=as_json) as progress:
-        outcome = run(operation, stack, session.workspace, session.environment, progress.on_event, flags)
+        outcome = run(operation, stack, session.workspace, environment, progress.on_event, flags)
     finish(outcome, as_json=as_json)
 
 
@@ -80,6 +92,15 @@ def _hints(outcome: Outcome) -> list[str]:
             f"{stack_file(outcome.stack)}, or rebuild the other colour instead"
         )
     return hints
+
+
+def _policy_pack(session: Session, lab: Lab, configuration: Configuration) -> PolicyPack:
+    try:
+        open_routes = read_workloads().open_routes
+    except ConfigurationError as error:
+        complain("The inventory cannot work; nothing was touched.", [str(error)])
+        leave(ExitCode.USER_ERROR)
+    return policy_pack(session.workspace, surroundings(lab, configuration, lab.secrets, open_routes))
 
 
 def _take_down_protection(session: Session, stack: str, *, unprotect: bool) -> None:

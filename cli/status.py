@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from rich.markup import escape
+
+from cli import clusters
 from cli.console import print_json, result, table
 from cli.session import read_configuration, read_tools, twin_of
 from engine.state import EngineError, State
@@ -11,24 +14,26 @@ from model.colour import plan_nodes
 from model.configuration import Configuration
 from model.exclusive import Colour
 from model.lab import Lab
-from twin.client import Twin
+from twin.client import Twin, TwinError
 
 
 def show(target: Target, *, as_json: bool) -> None:
-    """Stacks, leases and hosts as they are; starts and changes nothing."""
+    """Stacks, leases, hosts and clusters as they are; starts and changes nothing."""
     workspace = Workspace()
     lab, configuration = read_configuration(workspace)
     tools = read_tools(target)
     state = State(workspace, engine_environment(workspace, target, tools, {}))
     stacks = [_stack(state, stack) for stack in STACKS]
     standing = [entry["stack"] for entry in stacks if entry["resources"]]
+    twin = twin_of(workspace) if target is Target.TWIN else None
     loads = host_loads(lab, _claims(lab, configuration, standing))
     document: dict[str, Any] = {
         "active_colour": configuration.shared.active_colour,
         "stacks": stacks,
         "leases": {lease: configuration.holder(lease) for lease in lab.lease_names},
         "hosts": [_host(load) for load in loads],
-        "twin": _twin(twin_of(workspace)) if target is Target.TWIN else None,
+        "clusters": _clusters(state, [colour for colour in Colour if colour in standing], twin),
+        "twin": None if twin is None else _twin(twin),
     }
     if as_json:
         print_json(document)
@@ -53,6 +58,48 @@ def _stack(state: State, stack: str) -> dict[str, Any]:
         }
     except EngineError:
         return {"stack": stack, "resources": 0, "unfinished": []}
+
+
+def _clusters(state: State, colours: list[Colour], twin: Twin | None) -> list[dict[str, Any]]:
+    """Each standing colour: its plane where the twin runs it, and what its API server tells where one can answer."""
+    planes: dict[str, dict[str, Any]] = {}
+    refusal = ""
+    if twin is not None and twin.running() is None:
+        refusal = "the twin is stopped"
+    elif twin is not None:
+        try:
+            planes = {plane["name"]: plane for plane in twin.planes()}
+        except TwinError as error:
+            refusal = str(error)
+    kubeconfigs: dict[str, str] = {}
+    reports: dict[str, clusters.ClusterReport] = {}
+    for colour in colours:
+        plane = planes.get(colour)
+        reason = refusal
+        if not reason and twin is not None and (plane is None or plane["state"] != "ready"):
+            reason = "its control plane is " + ("not there" if plane is None else plane["state"])
+        kubeconfig = None if reason else _kubeconfig(state, colour)
+        if kubeconfig is None:
+            reports[colour] = clusters.ClusterReport(unreachable=reason or "its stack has no kubeconfig")
+        else:
+            kubeconfigs[colour] = kubeconfig
+    reports |= clusters.read(kubeconfigs)
+    return [
+        {
+            "colour": colour,
+            "plane": {key: planes[colour][key] for key in ("state", "problems")} if colour in planes else None,
+            **reports[colour].model_dump(mode="json"),
+        }
+        for colour in colours
+    ]
+
+
+def _kubeconfig(state: State, colour: Colour) -> str | None:
+    try:
+        found = state.output(colour, "kubeconfig")
+    except EngineError:
+        return None
+    return found if isinstance(found, str) else None
 
 
 def _host(load: HostLoad) -> dict[str, Any]:
@@ -106,6 +153,8 @@ def _print(document: dict[str, Any]) -> None:
     for lease, holder in document["leases"].items():
         leases.add_row(lease, holder or "free")
     result.print(leases)
+    for cluster in document["clusters"]:
+        _print_cluster(cluster)
     twin = document["twin"]
     if twin is not None:
         if not twin["running"]:
@@ -113,3 +162,24 @@ def _print(document: dict[str, Any]) -> None:
         else:
             faults = ", ".join(twin["faults"]) or "none"
             result.print(f"The twin is running, {len(twin['machines'])} machines switched on; faults: {faults}.")
+
+
+def _print_cluster(cluster: dict[str, Any]) -> None:
+    plane = cluster["plane"]
+    result.print(f"[bold]{cluster['colour']}[/]" + (f": control plane {plane['state']}" if plane else ""))
+    for problem in plane["problems"] if plane else ():
+        result.print(f"  {escape(str(problem))}")
+    if cluster["unreachable"]:
+        result.print(f"  cannot be asked: {escape(cluster['unreachable'])}")
+        return
+    nodes = cluster["nodes"]
+    ready = sum(node["ready"] for node in nodes)
+    result.print(f"  {ready} of {len(nodes)} nodes are ready, {len(cluster['troubles'])} objects are not")
+    for node in nodes:
+        if not node["ready"]:
+            result.print(f"  node {node['name']}: {escape(node['why'])}")
+    # Lines and no table: a table would cut names and reasons to the terminal's width.
+    for trouble in cluster["troubles"]:
+        name = f"{trouble['namespace']}/{trouble['name']}" if trouble["namespace"] else trouble["name"]
+        why = f": {escape(trouble['why'])}" if trouble["why"] else ""
+        result.print(f"  {trouble['kind']} {name} is {trouble['state']}{why}")

@@ -1,5 +1,6 @@
 """`./lab twin`: the emulated lab by hand."""
 
+from importlib import import_module
 from typing import Annotated, Any
 
 import httpx
@@ -22,6 +23,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdou
 Times = Annotated[int | None, typer.Option(help="Strike so many calls, then end; without it until cleared.", min=1)]
 Calls = Annotated[str, typer.Option(help="Shell pattern over the calls, e.g. 'create cloudflare:*'.")]
 Api = Annotated[str, typer.Argument(help="proxmox, talos, cloudflare, gcp or command.")]
+ClusterOperator = Annotated[
+    str, typer.Argument(help="As docs/twin/operators.md lists them, e.g. argo-cd.", metavar="OPERATOR")
+]
+Objects = Annotated[str, typer.Option(help="Shell pattern over 'NAMESPACE/NAME' of what it looks after.")]
 VmId = Annotated[int, typer.Argument(help="Guest id, e.g. 122.", metavar="VMID")]
 
 
@@ -143,6 +148,44 @@ def api_slow(
 def disk_full(target: Annotated[str, typer.Argument(help="HOST/STORAGE, e.g. method/lvm.")]) -> None:
     """Have a storage without any room left."""
     _inject(Fault(kind=FaultKind.DISK_FULL, target=target))
+
+
+@fault.command()
+def provider_killed(api: Api, calls: Calls = "*") -> None:
+    """Have the twin's daemon killed in the next such call, once."""
+    _inject(Fault(kind=FaultKind.PROVIDER_KILLED, target=api, operation=calls))
+
+
+@fault.command()
+def operator_fails(operator: ClusterOperator, objects: Objects = "*", times: Times = None) -> None:
+    """Have a cluster's operator not make ready what it looks after."""
+    _break_operator(FaultKind.OPERATOR_FAILS, operator, objects, times)
+
+
+@fault.command()
+def operator_hangs(operator: ClusterOperator, objects: Objects = "*", times: Times = None) -> None:
+    """Have a cluster's operator do nothing."""
+    _break_operator(FaultKind.OPERATOR_HANGS, operator, objects, times)
+
+
+def _break_operator(kind: FaultKind, operator: str, objects: str, times: int | None) -> None:
+    known = _operators()
+    if operator not in known:
+        raise typer.BadParameter(f"no such operator; there are {', '.join(sorted(known))}")
+    _inject(Fault(kind=kind, target=operator, operation=objects, remaining=times))
+
+
+def _operators() -> set[str]:
+    # Imported here: the operators bring much that no other command needs.
+    from twin.operators.controller import Controller
+
+    import_module("twin.operators")  # Every controller, however many modules there are.
+    kinds, found = [Controller], set[type[Controller]]()
+    while kinds:
+        below = kinds.pop().__subclasses__()
+        found.update(below)
+        kinds.extend(below)
+    return {str(kind.operator) for kind in found if hasattr(kind, "operator")}
 
 
 @guest.command("list")

@@ -61,6 +61,30 @@ class Diagnostic(_Event):
     ephemeral: bool = False
 
 
+@unique
+class Enforcement(StrEnum):
+    """What a rule's violation means for the operation."""
+
+    WARNING = "warning"
+    MANDATORY = "mandatory"
+    REMEDIATE = "remediate"
+    NONE = "none"
+
+
+class PolicyViolation(_Event):
+    """A rule of an attached policy pack is broken."""
+
+    message: str
+    enforcement: Enforcement = Field(alias="enforcementLevel")
+    policy: str = Field(default="", alias="policyName")
+    urn: str = Field(default="", alias="resourceUrn")
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the operation fails for it."""
+        return self.enforcement is Enforcement.MANDATORY
+
+
 class Summary(_Event):
     """The last word of an operation."""
 
@@ -72,12 +96,16 @@ class Started(_Event):
     """A step has begun."""
 
     metadata: ResourceStep
+    planning: bool = False
+    """Whether it is only the preview's."""
 
 
 class Finished(_Event):
     """A step has ended well."""
 
     metadata: ResourceStep
+    planning: bool = False
+    """Whether it is only the preview's."""
 
 
 class Failed(_Event):
@@ -86,13 +114,17 @@ class Failed(_Event):
     metadata: ResourceStep
 
 
-Event = Started | Finished | Failed | Diagnostic | Summary
+Event = Started | Finished | Failed | Diagnostic | PolicyViolation | Summary
 
-_KINDS: tuple[tuple[str, type[Started] | type[Finished] | type[Failed] | type[Diagnostic] | type[Summary]], ...] = (
+_Kind = (
+    type[Started] | type[Finished] | type[Failed] | type[Diagnostic] | type[PolicyViolation] | type[Summary]
+)
+_KINDS: tuple[tuple[str, _Kind], ...] = (
     ("resourcePreEvent", Started),
     ("resOutputsEvent", Finished),
     ("resOpFailedEvent", Failed),
     ("diagnosticEvent", Diagnostic),
+    ("policyEvent", PolicyViolation),
     ("summaryEvent", Summary),
 )
 

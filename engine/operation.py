@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum, unique
 from pathlib import Path
 
-from engine.events import Diagnostic, Event, Finished, ResourceStep, Step, Summary, parse
+from engine.events import Diagnostic, Event, Finished, PolicyViolation, ResourceStep, Started, Step, Summary, parse
 from engine.workspace import Workspace
 
 POLL_SECONDS = 0.05
@@ -41,6 +41,8 @@ class Outcome:
     changes: dict[str, int] = field(default_factory=dict)
     """Resources by what was (or would be) done with them."""
     diagnostics: list[Diagnostic] = field(default_factory=list)
+    violations: list[PolicyViolation] = field(default_factory=list)
+    """Of the rules of an attached policy pack."""
     output: str = ""
     """The end of what the engine printed, for failures without events."""
     seconds: float = 0.0
@@ -53,7 +55,8 @@ class Outcome:
     @property
     def errors(self) -> list[str]:
         """What went wrong, in the words of whoever said it."""
-        told = [d.message.strip() for d in self.diagnostics if d.severity == "error"]
+        refused = [violation.message.strip() for violation in self.violations if violation.is_refusal]
+        told = [*refused, *(d.message.strip() for d in self.diagnostics if d.severity == "error")]
         # That the program ended is no news where it said why.
         reasons = [message for message in told if not message.startswith(PROGRAM_ENDED)]
         return reasons or told
@@ -97,6 +100,8 @@ def run(
             )
             with _interrupts_go_to(process, outcome):
                 for event in _follow(events, process):
+                    if _is_only_planned(event, operation):
+                        continue
                     _note(event, outcome)
                     on_event(event)
                 outcome.exit_code = process.wait()
@@ -110,6 +115,10 @@ def _note(event: Event, outcome: Outcome) -> None:
         outcome.steps.append(event.metadata)
     elif isinstance(event, Diagnostic) and event.severity in ("error", "warning") and not event.ephemeral:
         outcome.diagnostics.append(event)
+    elif isinstance(event, PolicyViolation):
+        # The preview that comes before a judged `up` tells the same as the `up` itself.
+        if event not in outcome.violations:
+            outcome.violations.append(event)
     elif isinstance(event, Summary):
         outcome.changes = event.changes
 
@@ -135,6 +144,11 @@ def _follow(path: Path, process: "subprocess.Popen[bytes]") -> Iterator[Event]:
                 event = parse(line)
                 if event is not None and not _is_about_our_path(event):
                     yield event
+
+
+def _is_only_planned(event: Event, operation: Operation) -> bool:
+    """The steps of the preview with which a judged `up` begins: nothing is done yet."""
+    return operation is not Operation.PREVIEW and isinstance(event, Started | Finished) and event.planning
 
 
 def _is_about_our_path(event: Event) -> bool:

@@ -1,16 +1,33 @@
 """A graph of what the engine tells a policy pack."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pulumi_policy import PolicyResource
 from pulumi_policy.proxy import UnknownValueError
 
 from policy.graph import Graph, RegisteredResource
-from policy.properties import NOTHING, UNKNOWN, Properties, freeze
+from policy.properties import NOTHING, UNKNOWN, Properties, Property, freeze
 
 NEVER_READ: Mapping[str, tuple[str, ...]] = {"kubernetes:core/v1:Secret": ("data", "stringData")}
 """Properties that are secret whatever the engine says of them: it does not say it to a pack."""
+
+
+class _NotTold(Mapping[str, Property]):
+    """Whatever is asked for is not known yet.
+
+    At the preview of a provider whose configuration is not known (the cluster is still to be made), the engine asks
+    nobody and tells no property at all of its resources, not even their inputs.
+    """
+
+    def __getitem__(self, name: str) -> Property:
+        return UNKNOWN
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
 
 
 def told_by_engine(resources: Iterable[PolicyResource]) -> Graph:
@@ -24,7 +41,7 @@ def _resource(resource: PolicyResource) -> RegisteredResource:
         urn=resource.urn,
         token=resource.resource_type,
         name=resource.name,
-        properties=_properties(_read(resource.props), secret),
+        properties=_properties(_read(resource.props), secret, has_provider=resource.provider is not None),
         dependencies=frozenset(one.urn for one in resource.dependencies),
         property_dependencies={
             name: frozenset(one.urn for one in needed) for name, needed in resource.property_dependencies.items()
@@ -37,7 +54,9 @@ def _resource(resource: PolicyResource) -> RegisteredResource:
     )
 
 
-def _properties(read: Any, secret: Sequence[str]) -> Properties:
+def _properties(read: Any, secret: Sequence[str], *, has_provider: bool) -> Properties:
+    if has_provider and not read:
+        return _NotTold()
     frozen = freeze({name: freeze(value, secret=name in secret) for name, value in read.items()})
     return frozen if isinstance(frozen, Mapping) else NOTHING
 

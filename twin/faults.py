@@ -1,9 +1,11 @@
-"""Trouble on demand: hosts that are down, APIs that refuse or dawdle, disks that are full.
+"""Trouble on demand: hosts that are down, APIs that refuse or dawdle, disks that are full, a twin that dies.
 
 A fault is durable and stays until it is cleared or has struck `remaining` times.
 """
 
 import asyncio
+import os
+import signal
 from enum import StrEnum, unique
 from fnmatch import fnmatchcase
 from typing import Final
@@ -31,8 +33,11 @@ class FaultKind(StrEnum):
     """`target` is an operator of a cluster (`argo-cd`, `volumes`, …): what it looks after is not made ready."""
     OPERATOR_HANGS = "operator-hangs"
     """`target` is an operator of a cluster: it does nothing."""
+    PROVIDER_KILLED = "provider-killed"
+    """`target` is an API: the twin's daemon dies without a word in the next call, once; nobody gets an answer."""
 
 
+API_FAULTS: Final = (FaultKind.API_SLOW, FaultKind.API_ERROR, FaultKind.PROVIDER_KILLED)
 OPERATOR_FAULTS: Final = (FaultKind.OPERATOR_HANGS, FaultKind.OPERATOR_FAILS)
 
 
@@ -96,12 +101,16 @@ class Faults:
         return any(f.kind is FaultKind.DISK_FULL and f.target in targets for f in self.all())
 
     async def strike(self, api: str, operation: str) -> None:
-        """Delay the call as `API_SLOW` says, then raise InjectedError when an `API_ERROR` matches it."""
+        """Delay the call as `API_SLOW` says, raise InjectedError as `API_ERROR` says; `PROVIDER_KILLED` ends it all."""
         for fault in self.all():
             if fault.target != api or not fnmatchcase(operation, fault.operation):
                 continue
-            if fault.kind not in (FaultKind.API_ERROR, FaultKind.API_SLOW):
+            if fault.kind not in API_FAULTS:
                 continue
+            if fault.kind is FaultKind.PROVIDER_KILLED:
+                # Gone before the process is: the daemon that is started next must get past this call.
+                self._store.delete(FAULTS, fault.key)
+                os.kill(os.getpid(), signal.SIGKILL)
             self._count(fault)
             if fault.kind is FaultKind.API_SLOW:
                 await asyncio.sleep(fault.seconds)

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -109,6 +110,32 @@ def test_status_and_doctor_speak_json(laboratory: Laboratory) -> None:
     rows = {row["name"]: row for row in json.loads(laboratory.command("doctor", "--json").stdout)}
     assert rows["pulumi"]["state"] != "missing"
     assert rows["twin"]["state"] == "running"
+
+
+def test_status_tells_what_of_a_cluster_is_not_ready(laboratory: Laboratory) -> None:
+    for stack in ("shared", "blue"):
+        assert laboratory.command("up", stack).returncode == 0
+    (fine,) = json.loads(laboratory.command("status", "--json").stdout)["clusters"]
+    assert (fine["colour"], fine["plane"]["state"], fine["unreachable"]) == ("blue", "ready", "")
+    assert len(fine["nodes"]) == 6
+    assert all(node["ready"] for node in fine["nodes"])
+
+    refused = laboratory.command("twin", "fault", "operator-fails", "argo-ce-de")
+    assert refused.returncode == 2
+    assert "argo-cd" in refused.stderr
+    assert laboratory.command("twin", "fault", "operator-fails", "argo-cd", "--objects", "*/ceph-*").returncode == 0
+    deadline = time.monotonic() + 20
+    while not (troubles := json.loads(laboratory.command("status", "--json").stdout)["clusters"][0]["troubles"]):
+        assert time.monotonic() < deadline, "the failing operator is not told"
+    assert {one["kind"] for one in troubles} == {"Application"}
+    assert all(one["name"].startswith("ceph-") for one in troubles), troubles
+    assert "injected fault" in troubles[0]["why"]
+    assert "Application argocd/ceph-" in laboratory.command("status").stdout
+
+    laboratory.twin.stop()
+    (stopped,) = json.loads(laboratory.command("status", "--json").stdout)["clusters"]
+    assert stopped["unreachable"] == "the twin is stopped"
+    assert laboratory.twin.running() is None, "looking has started it"
 
 
 def test_a_guest_is_taken_away_with_lab_twin(laboratory: Laboratory) -> None:

@@ -12,6 +12,7 @@ from engine.repair import CREATING, DERIVED_IDS
 from model.configuration import PROJECT
 from tests.engine.laboratory import Laboratory
 from tests.engine.test_life_of_a_stack import assert_nothing_to_do
+from twin.faults import Fault, FaultKind
 
 
 class StrikeAfter:
@@ -97,3 +98,20 @@ def test_the_twin_is_killed(laboratory: Laboratory, steps: int) -> None:
     laboratory.repair("blue")
     laboratory.succeed(Operation.UP, "blue")
     assert_nothing_to_do(laboratory, "blue")
+
+
+@pytest.mark.parametrize(
+    ("api", "calls"), [("cloudflare", "create cloudflare:*"), ("proxmox", "POST /nodes/*/qemu")]
+)
+def test_the_twin_dies_in_a_call_once(laboratory: Laboratory, api: str, calls: str) -> None:
+    before = laboratory.twin.running()
+    assert before is not None
+    laboratory.twin.inject(Fault(kind=FaultKind.PROVIDER_KILLED, target=api, operation=calls))
+    assert not laboratory.do(Operation.UP, "shared").succeeded
+    assert laboratory.twin.running() is None, "the call was answered"
+
+    laboratory.twin.start()
+    assert laboratory.twin.faults() == [], "it would be killed again"
+    laboratory.repair("shared")
+    laboratory.succeed(Operation.UP, "shared")
+    assert_nothing_to_do(laboratory, "shared")

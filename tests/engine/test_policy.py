@@ -76,6 +76,8 @@ def test_a_program_that_breaks_rules_is_refused_with_each_violation(laboratory: 
     assert "I13 the DNS record public-crm offers crm.bhamm-lab.com to the Internet" in printed, printed
     assert "fix:  pass protect=True" in printed, printed
     assert "Traceback" not in printed, printed
+    assert any("I6 " in error for error in outcome.errors), outcome.errors
+    assert outcome.steps == [] or operation is Operation.PREVIEW, "a step that was only planned counts as done"
     assert laboratory.state.resources(STACK) == [], "something was made although the rules refuse it"
 
 
@@ -96,6 +98,24 @@ def test_the_lab_s_own_shared_stack_keeps_the_rules(laboratory: Laboratory):
     outcome, printed = judged(laboratory, Operation.PREVIEW)
     assert outcome.succeeded, printed
     assert "lab-rules" in printed, printed
+
+
+@pytest.mark.parametrize("stack", ["shared"])
+def test_the_command_attaches_the_rules_where_it_is_asked_to(laboratory: Laboratory, stack: str):
+    log = laboratory.workspace.logs / f"preview-{stack}.log"
+    assert laboratory.command("preview", stack).returncode == 0
+    assert "lab-rules" not in log.read_text(), "nobody asked for the rules"
+    answer = laboratory.command("preview", stack, "--policy")
+    assert answer.returncode == 0, answer.stderr
+    assert "refused" not in answer.stderr
+    assert "lab-rules" in log.read_text(), "the rules were not asked"
+
+
+def test_the_lab_s_own_green_stack_keeps_the_rules(applied: Laboratory):
+    answer = applied.command("preview", "green", "--policy")
+    assert answer.returncode == 0, answer.stderr
+    assert "refused" not in answer.stderr
+    assert "lab-rules" in (applied.workspace.logs / "preview-green.log").read_text(), "the rules were not asked"
 
 
 def test_the_analyzer_is_for_its_owner_alone_and_says_what_it_reads(laboratory: Laboratory):

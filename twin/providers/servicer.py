@@ -108,6 +108,14 @@ class StandInServicer(proto.ResourceProviderServicer):
         """The provider's package name."""
         return self._stand_in.name
 
+    async def Handshake(
+        self, request: proto.ProviderHandshakeRequest, context: Any
+    ) -> proto.ProviderHandshakeResponse:
+        """Not spoken: the engine goes on with `Attach` and `Configure`, which say all that it wants to know."""
+        del request
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"{self.name}: the twin does not speak Handshake")
+        raise AssertionError("abort returned")
+
     async def Attach(self, request: proto.PluginAttach, context: Any) -> empty_pb2.Empty:
         """The engine says hello to a provider that it did not start."""
         self._stand_in.engines.attach(context.peer(), request.address)
