@@ -4,7 +4,6 @@ from typing import Any
 
 from rich.markup import escape
 
-from cli import clusters
 from cli.console import print_json, result, table
 from cli.session import read_configuration, read_tools, twin_of
 from engine.state import EngineError, State
@@ -62,6 +61,9 @@ def _stack(state: State, stack: str) -> dict[str, Any]:
 
 def _clusters(state: State, colours: list[Colour], twin: Twin | None) -> list[dict[str, Any]]:
     """Each standing colour: its plane where the twin runs it, and what its API server tells where one can answer."""
+    # Imported here: no other command asks a cluster, and its client is slow to load.
+    from cli import clusters
+
     planes: dict[str, dict[str, Any]] = {}
     refusal = ""
     if twin is not None and twin.running() is None:

@@ -3,7 +3,6 @@
 from importlib import import_module
 from typing import Annotated, Any
 
-import httpx
 import typer
 
 from cli.console import complain, print_json, result, table
@@ -251,6 +250,9 @@ def _wait(task: str) -> None:
 
 
 def _proxmox(method: str, path: str, data: dict[str, str] | None = None) -> Any:
+    # Imported here: most commands never speak HTTP.
+    import httpx
+
     environment = _ask("change").environment()
     answer = httpx.request(
         method,
