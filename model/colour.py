@@ -7,7 +7,7 @@ from model.configuration import Configuration
 from model.exclusive import Colour
 from model.hardware import Host, MappingName
 from model.lab import Lab
-from model.units import MIB_PER_GIB, GiB, MiB, VmId
+from model.units import GiB, MiB, VmId
 
 
 def node_memory(shape: NodeShape, host: Host) -> MiB:
@@ -92,8 +92,3 @@ def disk_demand(node: NodePlan) -> GiB:
 def reserve(lab: Lab, host: Host) -> MiB:
     """Memory of a hypervisor that no guest may have: its OSDs, monitors and Proxmox VE."""
     return MiB(lab.proxmox.reserve.system + host.osd_count * lab.proxmox.reserve.per_osd)
-
-
-def whole_gib(memory: MiB) -> str:
-    """Memory for people, e.g. `119.4 GiB`."""
-    return f"{memory / MIB_PER_GIB:.1f} GiB"

@@ -9,7 +9,7 @@ from model.cloud import Cloud
 from model.cluster import ClusterLayout
 from model.exclusive import ExclusiveRole, LeaseName
 from model.guests import InfrastructureGuest, InstallerImage
-from model.hardware import Accelerator, AcceleratorName, Host, HostName, HostRole, MappingName, PciDevice
+from model.hardware import Accelerator, AcceleratorName, Host, HostName, HostRole, PciDevice
 from model.network import (
     Cable,
     Firewall,
@@ -87,13 +87,6 @@ class Lab(Value):
         cards = tuple((card.host, device) for card in self.accelerators for device in card.devices)
         controllers = tuple((host.name, device) for host in self.hosts for device in host.passthrough)
         return (*cards, *controllers)
-
-    def mapping_host(self, mapping: MappingName) -> HostName:
-        """The host that has the mapped device; KeyError when no device has that mapping."""
-        for host, device in self.pci_devices:
-            if device.mapping == mapping:
-                return host
-        raise KeyError(f"mapping {mapping}")
 
 
 class _Named(Protocol):

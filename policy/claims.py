@@ -10,7 +10,6 @@ from policy.properties import Path, Property, at, entries, text
 LOCAL_CLASS = "local-path"
 LOCAL_PROVISIONER = "rancher.io/local-path"
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
-CEPH_DRIVERS = ("rbd.csi.ceph.com", "cephfs.csi.ceph.com")
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,6 @@ from typing import Final
 
 from twin.directory import InUseError, TwinDirectory
 
-USAGE_ERROR: Final = 2
 IN_USE: Final = 3
 DAMAGED: Final = 4
 UNAVAILABLE: Final = 5

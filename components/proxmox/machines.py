@@ -6,7 +6,7 @@ import pulumi
 import pulumi_proxmoxve as proxmox
 
 from components.options import child_options
-from model.cluster import NodePlan, SchematicName
+from model.cluster import NodePlan
 from model.guests import Firmware, ImageName, InfrastructureGuest
 from model.hardware import MappingName
 from model.network import Network
@@ -127,14 +127,6 @@ class InfrastructureMachine(pulumi.ComponentResource):
         )
         self.vm_id = self.machine.vm_id
         self.register_outputs({"vm_id": self.vm_id})
-
-
-def node_images(
-    nodes: tuple[NodePlan, ...], schematic_ids: dict[SchematicName, pulumi.Output[str]]
-) -> dict[SchematicName, pulumi.Output[str]]:
-    """The schematics whose image a VM of the colour boots; bare machines are installed from an ISO by hand."""
-    wanted = dict.fromkeys(node.schematic.name for node in nodes if node.vm_id is not None)
-    return {name: schematic_ids[name] for name in wanted}
 
 
 def _size(disk: GiB | None, name: str) -> GiB:

@@ -89,11 +89,6 @@ class Timetable(Value):
         hours = ",".join(str(start // MINUTES_PER_HOUR) for start in starts)
         return Cron(f"{starts[0] % MINUTES_PER_HOUR} {hours} * * *")
 
-    @property
-    def last_start(self) -> Minutes:
-        """When the last slot of the first period begins, in minutes after midnight UTC; 0 without slots."""
-        return max((self.minutes(slot)[0] for slot in self.slots), default=Minutes(0))
-
 
 def with_seconds(cron: Cron) -> str:
     """The same time for operators whose cron begins with seconds."""

@@ -38,7 +38,6 @@ VOLUMES: Final = Operator("volumes")
 
 CSI_DRIVER: Final = Kind("storage.k8s.io/v1", "CSIDriver")
 CSI_NODE: Final = Kind("storage.k8s.io/v1", "CSINode")
-PROVISIONER_NOTE: Final = "volume.kubernetes.io/storage-provisioner"
 SELECTED_NODE: Final = "volume.kubernetes.io/selected-node"
 PROVISIONED_BY: Final = "pv.kubernetes.io/provisioned-by"
 HOST_NAME: Final = "kubernetes.io/hostname"

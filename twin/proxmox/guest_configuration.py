@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from twin.proxmox.parameters import Kind, Parameter, Values, boolean, choice, integer, text, unsupported
 from twin.proxmox.privileges import Privilege
-from twin.proxmox.properties import PropertyString, parse_size
+from twin.proxmox.properties import PropertyString
 
 _NAME = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*"
 _TAG = r"[a-zA-Z0-9_][a-zA-Z0-9_\-+.]*"
@@ -218,12 +218,6 @@ def with_mac_address(value: str) -> str:
 def mac_address(value: str) -> str:
     """Hardware address of a stored network interface."""
     return value.partition(",")[0].partition("=")[2]
-
-
-def drive_size(drive: PropertyString) -> int:
-    """Bytes of a drive as its setting says; 0 when it does not."""
-    size = drive.get("size")
-    return 0 if size is None else parse_size(size)
 
 
 def shown(config: Values) -> dict[str, str | int | float]:

@@ -1,7 +1,6 @@
 """Virtual machines: what is written about them and how they are found."""
 
 import uuid
-from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Interface
 
 from model.units import MiB, VlanId
@@ -149,8 +148,3 @@ def has_agent(config: Values) -> bool:
     """Whether the QEMU guest agent is switched on in the configuration."""
     agent = PropertyString.parse(str(config.get("agent", "0")), "enabled")
     return agent.get("enabled") == "1"
-
-
-def by_id(guests: Iterable[Guest]) -> dict[int, Guest]:
-    """The guests by id."""
-    return {guest.vmid: guest for guest in guests}
