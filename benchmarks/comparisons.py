@@ -1,6 +1,7 @@
 """What is compared with what, and the targets."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from enum import StrEnum, unique
 
 from benchmarks import opentofu, programs, setup
@@ -58,27 +59,32 @@ def compare_previews(laboratory: Laboratory, rounds: int, report: Report) -> lis
     names = (
         f"no-op preview of {SUBJECT}: {shape}",
         "no-op preview of the floor: as many with nothing in them",
+        "the floor started as `./lab` starts programs",
         f"no-op plan of OpenTofu: {count} resources",
         f"`./lab preview {SUBJECT}`, not the first",
     )
+    floor_beside = replace(floor, beside=True)
     report(f"previews, {rounds} rounds")
     measured = interleaved(
         rounds,
         {
             names[0]: lambda: green.seconds(Operation.PREVIEW, UNCHANGED),
             names[1]: lambda: floor.seconds(Operation.PREVIEW, UNCHANGED),
-            names[2]: tofu.plan_seconds,
-            names[3]: lambda: laboratory.command("preview", SUBJECT),
+            names[2]: lambda: floor_beside.seconds(Operation.PREVIEW, UNCHANGED),
+            names[3]: tofu.plan_seconds,
+            names[4]: lambda: laboratory.command("preview", SUBJECT),
         },
     )
-    limits = {names[3]: COMMAND_SECONDS_LIMIT}
-    ours, theirs, planned, command = (
+    limits = {names[4]: COMMAND_SECONDS_LIMIT}
+    ours, theirs, beside, planned, command = (
         Measurement(name, Unit.SECONDS, measured[name], limits.get(name)) for name in names
     )
     return [
         ours,
         theirs,
         ratio(f"{SUBJECT} to floor, no-op preview", ours, theirs, PREVIEW_LIMIT),
+        beside,
+        ratio(f"{SUBJECT} to the floor started alike", ours, beside),
         planned,
         ratio(f"{SUBJECT} to OpenTofu", ours, planned, OPENTOFU_LIMIT),
         ratio("floor to OpenTofu", theirs, planned),

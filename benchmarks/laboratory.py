@@ -50,6 +50,8 @@ class Contender:
     local: Path
     """Where the states and logs of all contenders lie."""
     environment: Mapping[str, str]
+    beside: bool = True
+    """Whether the program is started beside the engine, as `./lab` does, or by the engine's own host for Python."""
 
     @property
     def workspace(self) -> Workspace:
@@ -58,7 +60,9 @@ class Contender:
 
     def seconds(self, operation: Operation, *flags: str) -> float:
         """Wall-clock time of an operation that must end well, from the engine's start to its end."""
-        outcome = run(operation, self.stack, self.workspace, self.environment, lambda _event: None, flags)
+        outcome = run(
+            operation, self.stack, self.workspace, self.environment, lambda _event: None, flags, beside=self.beside
+        )
         if not outcome.succeeded:
             said = "\n".join(outcome.errors) or outcome.output
             raise BenchmarkError(f"{operation} of {self.stack} failed; the engine said:\n{said}")
@@ -103,14 +107,14 @@ class Laboratory:
         return shape_of(State(self.workspace, self.environment).export(stack)["deployment"]["resources"])
 
     def floor(self, shape: Shape, name: str) -> Contender:
-        """A program of that shape with nothing in it; its stack is made, empty, when there is none of that name."""
+        """A program of that shape with nothing in it, run as Pulumi runs programs; its stack is made where it lacks."""
         project = self.directory / name
         if not project.exists():
             shutil.copytree(FLOOR_SOURCE, project, ignore=shutil.ignore_patterns("__pycache__"))
             settings = {f"{FLOOR_PROJECT}:{sort}": count for sort, count in shape.as_dict().items()}
             (project / f"Pulumi.{name}.yaml").write_text(yaml.safe_dump({"config": settings}))
             self._call("pulumi", "stack", "init", name, "--no-select", "--non-interactive", "--cwd", str(project))
-        return Contender(project, name, self.workspace.local, self.environment)
+        return Contender(project, name, self.workspace.local, self.environment, beside=False)
 
     def command(self, *arguments: str) -> float:
         """Wall-clock time of `./lab ARGUMENTS` as a whole process; it must end well."""

@@ -6,12 +6,13 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
 from pathlib import Path
 
 from engine.events import Diagnostic, Event, Finished, PolicyViolation, ResourceStep, Started, Step, Summary, parse
+from engine.program import Program, ProgramError, modules_of, started
 from engine.workspace import Workspace
 
 POLL_SECONDS = 0.05
@@ -70,6 +71,10 @@ _FLAGS: Mapping[Operation, tuple[str, ...]] = {
 }
 
 
+_RUN_THE_PROGRAM = (Operation.PREVIEW, Operation.UP)
+"""What the program is needed for; the others look at the state alone."""
+
+
 def run(
     operation: Operation,
     stack: str,
@@ -77,26 +82,58 @@ def run(
     environment: Mapping[str, str],
     on_event: Callable[[Event], None],
     flags: tuple[str, ...] = (),
+    *,
+    beside: bool = True,
 ) -> Outcome:
     """Run the engine to its end, reporting each event as it comes.
 
-    The first interrupt is passed on to the engine, which finishes the steps under way and records them.
+    The program is started `beside` the engine, or else by the engine's own host for Python, which takes longer. The
+    first interrupt is passed on to the engine, which finishes the steps under way and records them.
     """
     outcome = Outcome(operation=operation, stack=stack)
     began = time.monotonic()
     workspace.make()
-    log = workspace.logs / f"{operation}-{stack}.log"
+    try:
+        with _program(operation, stack, workspace, environment, beside=beside) as program:
+            _run(outcome, workspace, environment, on_event, flags, program)
+    except ProgramError as error:
+        outcome.exit_code, outcome.output = 1, str(error)
+    outcome.seconds = time.monotonic() - began
+    return outcome
+
+
+def _program(
+    operation: Operation, stack: str, workspace: Workspace, environment: Mapping[str, str], *, beside: bool
+) -> AbstractContextManager[Program | None]:
+    if not beside or operation not in _RUN_THE_PROGRAM:
+        return nullcontext()
+    log = workspace.logs / f"{operation}-{stack}-program.log"
+    return started(workspace.project, modules_of(stack), environment, log)
+
+
+def _run(
+    outcome: Outcome,
+    workspace: Workspace,
+    environment: Mapping[str, str],
+    on_event: Callable[[Event], None],
+    flags: tuple[str, ...],
+    program: Program | None,
+) -> None:
+    operation = outcome.operation
+    log = workspace.logs / f"{operation}-{outcome.stack}.log"
     with tempfile.TemporaryDirectory(dir=workspace.local, prefix="run-") as scratch:
         events = Path(scratch) / "events.jsonl"
         command = [
-            "pulumi", operation, "--stack", stack, "--non-interactive", "--color", "never",
+            "pulumi", operation, "--stack", outcome.stack, "--non-interactive", "--color", "never",
             "--cwd", str(workspace.project), "--event-log", str(events), *_FLAGS[operation], *flags,
+            *(() if program is None else program.flags),
         ]
         with log.open("wb") as output:
             process = subprocess.Popen(
                 command,
                 env={**os.environ, **environment, "PULUMI_DEBUG_COMMANDS": "true"},
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+                pass_fds=() if program is None else (program.lifeline,),
             )
             with _interrupts_go_to(process, outcome):
                 for event in _follow(events, process):
@@ -106,8 +143,6 @@ def run(
                     on_event(event)
                 outcome.exit_code = process.wait()
     outcome.output = log.read_text(errors="replace")[-4000:]
-    outcome.seconds = time.monotonic() - began
-    return outcome
 
 
 def _note(event: Event, outcome: Outcome) -> None:

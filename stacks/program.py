@@ -10,6 +10,7 @@ from model.exclusive import Colour
 from stacks.adoption import adopt
 from stacks.configuration import ConfigurationError, load, read_inventory, read_workloads
 from stacks.imports import shared_catalogue
+from stacks.sdk import quicken
 from stacks.secrets import Secrets, read_secrets
 
 SHARED = "shared"
@@ -27,6 +28,7 @@ def main() -> None:
 
 def build_stack(stack: str, configuration: Configuration, secrets: Secrets | None = None) -> None:
     """Register every resource of the named stack; `secrets` are the SOPS file's when not given."""
+    quicken()
     lab = read_inventory()
     if stack == SHARED:
         from stacks import shared
