@@ -75,6 +75,7 @@ class LabApp(pulumi.ComponentResource):
         if application.cache is not None:
             needs.append(self._cache())
 
+        needs += [platform.card(resource) for resource in application.cards]
         account = ServiceAccess(
             application.name,
             namespace=self.namespace,

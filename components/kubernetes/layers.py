@@ -9,6 +9,7 @@ from components.kubernetes.argo_cd import ArgoCd
 from components.kubernetes.certificates import CertificateIssuer, CertificateOperator
 from components.kubernetes.chart_application import Delivery
 from components.kubernetes.external_secrets import NamespaceSecrets, SecretStores
+from components.kubernetes.graphics_cards import GraphicsCards
 from components.kubernetes.ingress import Ingress
 from components.kubernetes.lab_app import VOLUME_CREDENTIALS, LabApp, bucket_keys
 from components.kubernetes.namespaces import BootstrapSecrets, InitialSecret, Namespaces
@@ -17,7 +18,7 @@ from components.kubernetes.node_features import NodeFeatures
 from components.kubernetes.object_storage import ObjectStore
 from components.kubernetes.operators import Operators
 from components.kubernetes.platform import Platform
-from components.kubernetes.provided import Provided
+from components.kubernetes.provided import Definitions, Provided
 from components.kubernetes.secret_sync import WRITER, SecretSync
 from components.kubernetes.storage import CephStorage, LocalStorage
 from components.kubernetes.vault import VaultServer
@@ -58,6 +59,8 @@ class Substrate:
     secrets: BootstrapSecrets
     argo_cd: ArgoCd
     storage: Mapping[StorageTier, Provided[StorageClass]]
+    node_labels: pulumi.Resource
+    """By which nodes with a card are found."""
 
 
 def build_layers(ground: ClusterGround, *, opts: pulumi.ResourceOptions) -> None:
@@ -117,8 +120,17 @@ def substrate(ground: ClusterGround, *, opts: pulumi.ResourceOptions) -> Substra
             "local-storage", nodes=with_disks, releases=workloads.releases, delivery=delivery, opts=opts
         )
         storage.update(local.classes)
-    NodeFeatures("node-features", taints=taints, releases=workloads.releases, delivery=delivery, opts=opts)
-    return Substrate(network=network, namespaces=namespaces, secrets=secrets, argo_cd=argo_cd, storage=storage)
+    features = NodeFeatures(
+        "node-features", taints=taints, releases=workloads.releases, delivery=delivery, opts=opts
+    )
+    return Substrate(
+        network=network,
+        namespaces=namespaces,
+        secrets=secrets,
+        argo_cd=argo_cd,
+        storage=storage,
+        node_labels=features.labels,
+    )
 
 
 def base(ground: ClusterGround, made: Substrate, *, opts: pulumi.ResourceOptions) -> Platform:
@@ -199,6 +211,7 @@ def base(ground: ClusterGround, made: Substrate, *, opts: pulumi.ResourceOptions
         operated=operators.operated,
         ingress=ingress,
         object_storage=storage.storage,
+        cards=_cards(ground, made, certificates.definitions, delivery, opts),
     )
     if platform.writes_backups:
         _upkeep(platform, opts)
@@ -211,6 +224,28 @@ def applications(platform: Platform, layer: Layer, *, opts: pulumi.ResourceOptio
         application.name: LabApp(application.name, application=application, platform=platform, opts=opts)
         for application in platform.workloads.of(layer)
     }
+
+
+def _cards(
+    ground: ClusterGround,
+    made: Substrate,
+    certificates: Definitions,
+    delivery: Delivery,
+    opts: pulumi.ResourceOptions,
+) -> Mapping[str, pulumi.Resource]:
+    """What announces the cards of the nodes: nothing in a colour that holds none."""
+    nodes = [node for node in ground.nodes if node.accelerator is not None]
+    if not nodes:
+        return {}
+    return GraphicsCards(
+        "graphics-cards",
+        nodes=nodes,
+        labels=made.node_labels,
+        certificates=certificates,
+        releases=ground.workloads.releases,
+        delivery=delivery,
+        opts=opts,
+    ).announced
 
 
 def _upkeep(platform: Platform, opts: pulumi.ResourceOptions) -> None:

@@ -1,7 +1,7 @@
 """What applications stand on, as typed objects of the components that made it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pulumi
 
@@ -40,6 +40,8 @@ class Platform:
     operated: Operated
     ingress: Ingress
     object_storage: Provided[ObjectStorage]
+    cards: Mapping[str, pulumi.Resource] = field(default_factory=dict)
+    """What announces each extended resource of a node, e.g. `amd.com/gpu`; empty where the colour holds no card."""
     tunnel: Tunnel | None = None
     """None where the colour does not hold the tunnel."""
     scraping: Definitions | None = None
@@ -58,3 +60,12 @@ class Platform:
                 "  fix: choose another tier, or give the colour the lease of a node with such a disk"
             )
         return self.storage[tier]
+
+    def card(self, resource: str) -> pulumi.Resource:
+        """What announces the extended resource; RunError when no node of the colour has such a card."""
+        if resource not in self.cards:
+            raise pulumi.RunError(
+                f"no node of the colour has {resource}; it has {', '.join(self.cards) or 'no cards'}.\n"
+                "  fix: give the colour the lease of a node with such a card, or leave the application out"
+            )
+        return self.cards[resource]

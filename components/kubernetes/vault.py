@@ -191,7 +191,7 @@ def external_configuration(
     readers = tuple(
         Policy(name=read_role(one.namespace), rules=_rules(one.paths, ("read",))) for one in access
     )
-    writing = Policy(name=SYNC_ROLE, rules=_rules(paths, ("create", "update", "read")))
+    writing = Policy(name=SYNC_ROLE, rules=_rules(paths, ("create", "update")))
     administration = Policy(
         name=ADMINISTRATORS, rules='path "*" { capabilities = ["create", "read", "update", "delete", "list", "sudo"] }'
     )

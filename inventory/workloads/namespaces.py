@@ -15,6 +15,8 @@ NAMESPACES = (
     _privileged("local-path-storage", "its volumes are folders of the hosts"),
     _privileged("monitor", "the exporters read the hosts' file systems"),
     _privileged("vault", "Vault asks for the right to lock memory"),
+    _privileged("amd", "the device plugin and the exporter open the hosts' cards"),
+    _privileged("intel-gpu-plugin", "the device plugin opens the hosts' cards"),
     Namespace(name="cert-manager"),
     Namespace(name="cnpg-system"),
     Namespace(name="k8up"),

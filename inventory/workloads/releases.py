@@ -10,6 +10,12 @@ _SNAPSHOTTER_VERSION = "v8.3.0"
 _VAULT_OPERATOR = "1.22.5"
 """Of the operator and of its permissions; the lab had them one version apart (D12)."""
 
+_INTEL_PLUGINS = "0.34.0"
+"""Of the operator and of the plugin: it refuses an older one."""
+_AMD_OPERATOR = "v1.4.0"
+"""Of the operator and of what it runs on the nodes."""
+_AMD_PLUGIN = "1.31.0.10"
+
 DRAGONFLY_IMAGE = "docker.dragonflydb.io/dragonflydb/dragonfly:v1.31.0"
 
 RELEASES = Releases(
@@ -68,9 +74,20 @@ RELEASES = Releases(
     seaweedfs=HelmRepository(
         url="https://seaweedfs.github.io/seaweedfs/helm", chart="seaweedfs", version="4.0.393"
     ),
+    intel_device_plugins=HelmRepository(
+        url="https://intel.github.io/helm-charts", chart="intel-device-plugins-operator", version=_INTEL_PLUGINS
+    ),
+    amd_gpu_operator=HelmRepository(
+        url="https://rocm.github.io/gpu-operator", chart="gpu-operator-charts", version=_AMD_OPERATOR
+    ),
     vault="docker.io/hashicorp/vault:1.19.3",
     sops="ghcr.io/getsops/sops:v3.10.2-alpine",
     postgres="ghcr.io/cloudnative-pg/postgresql:17.5",
     restic="docker.io/restic/restic:0.18.0",
+    intel_gpu_plugin=f"docker.io/intel/intel-gpu-plugin:{_INTEL_PLUGINS}",
+    amd_device_plugin=f"docker.io/rocm/k8s-device-plugin:{_AMD_PLUGIN}",
+    amd_node_labeller=f"docker.io/rocm/k8s-device-plugin:labeller-{_AMD_PLUGIN}",
+    amd_metrics_exporter=f"docker.io/rocm/device-metrics-exporter:{_AMD_OPERATOR}",
+    amd_test_runner=f"docker.io/rocm/test-runner:{_AMD_OPERATOR}",
     network_probe="docker.io/library/busybox:1.37.0",
 )

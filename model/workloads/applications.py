@@ -81,6 +81,13 @@ class Application(Value):
         return tuple(volume for volume in self.volumes if isinstance(volume.keeping, BackedUp))
 
     @property
+    def cards(self) -> tuple[str, ...]:
+        """The extended resources that its processes claim, e.g. `amd.com/gpu`."""
+        processes = (*self.workloads, *self.tasks)
+        claimed = (process.resources.gpu for process in processes)
+        return tuple(dict.fromkeys(claim.resource for claim in claimed if claim is not None))
+
+    @property
     def slots(self) -> tuple[Slot, ...]:
         """The backup jobs that it needs a time for."""
         jobs: list[BackupJob] = []

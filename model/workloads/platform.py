@@ -56,11 +56,18 @@ class Releases(Value):
     cert_manager: HelmRepository
     traefik: HelmRepository
     seaweedfs: HelmRepository
+    intel_device_plugins: HelmRepository
+    amd_gpu_operator: HelmRepository
 
     vault: Image
     sops: Image
     postgres: Image
     restic: Image
+    intel_gpu_plugin: Image
+    amd_device_plugin: Image
+    amd_node_labeller: Image
+    amd_metrics_exporter: Image
+    amd_test_runner: Image
     network_probe: Image
     """Any small image that ends with success when it runs `true`."""
 

@@ -62,6 +62,12 @@ SERVICE_USERS = frozenset({"ObjectStore", "Schedule", "ClusterSecretStore", "Sec
 SERVING = ("Service", "Vault", "Cluster", "Dragonfly")
 """Kinds that are services, or that an operator makes services for, under names that begin with theirs."""
 
+ANNOUNCERS: Mapping[str, str] = {"gpu.intel.com/i915": "GpuDevicePlugin", "amd.com/gpu": "DeviceConfig"}
+"""Extended resources, and the kinds by which an operator is told to announce them."""
+
+NODE_SELECTORS: Mapping[str, str] = {"GpuDevicePlugin": "nodeSelector", "DeviceConfig": "selector"}
+"""Kinds that find their nodes by labels, and the field of their spec that names the labels."""
+
 CREATES_NAMESPACE = "CreateNamespace=true"
 _SERVICE = re.compile(r"https?://([a-z0-9-]+)\.([a-z0-9-]+)\.svc(?:[.:/]|$)")
 
@@ -80,7 +86,7 @@ class Need:
 
 
 def order(graph: Graph, lab: Surroundings) -> list[Violation]:  # noqa: ARG001 (every rule is called alike)
-    """Who uses a custom kind, class, namespace, issuer, endpoint, account or label waits for it; nobody in a circle."""
+    """Who uses a kind, class, namespace, issuer, endpoint, account, label or card waits for it; nobody in a circle."""
     return [
         *_circles(graph),
         *(
@@ -267,6 +273,10 @@ def _other_needs(graph: Graph) -> Iterator[tuple[str, str, Need]]:
             path: Path = (*claim.path, "spec", "storageClassName")
             yield str(claim), claim.owner.urn, _storage_class(graph, claim.owner.stack, claim.storage_class, path)
     labels = dict(_feature_labels(graph))
+    for kind, field in NODE_SELECTORS.items():
+        for one in graph.of_kind(kind):
+            for label in fields(one.at("spec"), field):
+                yield str(one), one.urn, _label(labels, one.stack, label, ("spec", field, label))
     for one in pods(graph):
         owner, who = one.owner, str(one.owner)
         if owner.kind not in ("WorkflowTemplate", "ClusterWorkflowTemplate"):
@@ -274,11 +284,13 @@ def _other_needs(graph: Graph) -> Iterator[tuple[str, str, Need]]:
             if account not in (None, "", "default"):
                 yield who, owner.urn, _account(graph, owner, account, (*one.path, "serviceAccountName"))
         for label in fields(one.spec, "nodeSelector"):
-            makers = labels.get((owner.stack, label))
-            if makers is not None:
-                yield who, owner.urn, Need(
-                    f"the node label {label}", (*one.path, "nodeSelector", label), makers, "register the rule"
-                )
+            if (owner.stack, label) in labels:
+                yield who, owner.urn, _label(labels, owner.stack, label, (*one.path, "nodeSelector", label))
+        for index, container in enumerate(entries(one.spec, "containers")):
+            for resource in fields(container, "resources", "limits"):
+                if resource in ANNOUNCERS:
+                    path = (*one.path, "containers", index, "resources", "limits", resource)
+                    yield who, owner.urn, _announced(graph, owner.stack, resource, path)
 
 
 def _account(graph: Graph, owner: KubernetesObject, name: str, path: Path) -> Need:
@@ -287,6 +299,19 @@ def _account(graph: Graph, owner: KubernetesObject, name: str, path: Path) -> Ne
     return Need(
         f"the ServiceAccount {owner.place}/{name}", path, frozenset(made), "register the account",
         owner.place is None or graph.may_hide(owner.stack, "ServiceAccount") or graph.may_install(owner.stack),
+    )  # fmt: skip
+
+
+def _label(labels: Mapping[tuple[str, str], frozenset[str]], stack: str, label: str, path: Path) -> Need:
+    return Need(f"the node label {label}", path, labels.get((stack, label), frozenset()), "register the rule")
+
+
+def _announced(graph: Graph, stack: str, resource: str, path: Path) -> Need:
+    kind = ANNOUNCERS[resource]
+    made = frozenset(one.urn for one in graph.of_kind(kind) if one.stack == stack)
+    return Need(
+        f"the resource {resource}", path, made, f"register a {kind}, in a colour that holds such a card",
+        graph.may_install(stack),
     )  # fmt: skip
 
 

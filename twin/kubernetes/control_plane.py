@@ -278,12 +278,13 @@ def roles() -> Sequence[dict[str, Any]]:
     registering = {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "watch", "create", "patch"]}
     mounting = {
         "apiGroups": [""],
-        "resources": ["secrets", "configmaps", "persistentvolumeclaims"],
+        "resources": ["secrets", "configmaps", "persistentvolumeclaims", "persistentvolumes"],
         "verbs": ["get", "list", "watch"],
     }
+    drivers = {"apiGroups": ["storage.k8s.io"], "resources": ["csinodes"], "verbs": ["get", "list", "watch"]}
     return (
         *_role(KWOK_USER, [reading, pods, statuses, leases, events]),
-        *_role(KUBELETS_USER, [registering, pods, statuses, leases, events, mounting]),
+        *_role(KUBELETS_USER, [registering, pods, statuses, leases, events, mounting, drivers]),
     )
 
 

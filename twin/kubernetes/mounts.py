@@ -1,4 +1,4 @@
-"""What a kubelet does before it starts the containers of a pod: fetch the Secrets, ConfigMaps and claims it names.
+"""What a kubelet does before it starts the containers of a pod: fetch the Secrets and ConfigMaps and mount the claims.
 
 While one of them is missing the pod does not start, and says why as a kubelet does. kwok goes on when all are there.
 """
@@ -21,6 +21,9 @@ EVENTS: Final = ResourceType("", "v1", "events", "Event", namespaced=True)
 SECRETS: Final = ResourceType("", "v1", "secrets", "Secret", namespaced=True)
 CONFIG_MAPS: Final = ResourceType("", "v1", "configmaps", "ConfigMap", namespaced=True)
 CLAIMS: Final = ResourceType("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", namespaced=True)
+
+VOLUMES: Final = ResourceType("", "v1", "persistentvolumes", "PersistentVolume", namespaced=False)
+CSI_NODES: Final = ResourceType("storage.k8s.io", "v1", "csinodes", "CSINode", namespaced=False)
 
 FIRST_PAUSE_SECONDS: Final = 0.25
 LONGEST_PAUSE_SECONDS: Final = 3.0
@@ -60,6 +63,16 @@ def claims(pod: Object) -> tuple[str, ...]:
     """Names of the volume claims that the pod mounts."""
     volumes: list[Object] = pod["spec"].get("volumes") or []
     return tuple(v["persistentVolumeClaim"]["claimName"] for v in volumes if "persistentVolumeClaim" in v)
+
+
+def driver_of(volume: Object | None) -> str | None:
+    """The CSI driver of a PersistentVolume; None when it needs none, or is not there."""
+    return None if volume is None else (volume["spec"].get("csi") or {}).get("driver")
+
+
+def drivers_on(node: Object | None) -> frozenset[str]:
+    """The drivers that a CSINode registers."""
+    return frozenset() if node is None else frozenset(one["name"] for one in node["spec"].get("drivers") or ())
 
 
 def _of_volumes(pod: Object) -> Iterator[Source]:
@@ -161,12 +174,27 @@ class Mounts:
                 return Lack("ContainerCreating", "FailedMount", f'persistentvolumeclaim "{name}" not found')
             if (claim.get("status") or {}).get("phase") != "Bound":
                 return Lack("ContainerCreating", "FailedMount", f'persistentvolumeclaim "{name}" is not bound')
+            lack = await self._unmountable(claim["spec"]["volumeName"], pod["spec"]["nodeName"])
+            if lack is not None:
+                return lack
         for source in sources(pod):
             found = await self._api.get(source.kind, namespace, source.name)
             lack = _lack_of(source, namespace, found)
             if lack is not None:
                 return lack
         return None
+
+    async def _unmountable(self, volume: str, node: str) -> Lack | None:
+        """Of a volume whose driver has no plugin on the node. The scheduler does not look there."""
+        found = await self._api.get(VOLUMES, None, volume)
+        driver = driver_of(found)
+        if driver is None or driver in drivers_on(await self._api.get(CSI_NODES, None, node)):
+            return None
+        message = (
+            f'MountVolume.MountDevice failed for volume "{volume}" : kubernetes.io/csi: attacher.MountDevice failed '
+            f"to create newCsiDriverClient: driver name {driver} not found in the list of registered CSI drivers"
+        )
+        return Lack("ContainerCreating", "FailedMount", message)
 
     async def _tell(self, pod: Object, status: Object) -> None:
         name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]

@@ -42,7 +42,7 @@ class NodeResources(Controller):
         for plugin in await self.cluster.all(INTEL_PLUGIN):
             spec = plugin["spec"]
             if _runs(plugin, node, spec.get("nodeSelector"), spec.get("tolerations")):
-                cards = _cards(devices, Vendor.INTEL)
+                cards = [card for card in _cards(devices, Vendor.INTEL) if _is_allowed(card, spec.get("allowIDs"))]
                 return str(len(cards) * int(spec.get("sharedDevNum") or 1)) if cards else None
         return None
 
@@ -62,6 +62,12 @@ def _runs(plugin: Object, node: Object, selector: Mapping[str, str] | None, tole
         return False
     labels: Mapping[str, str] = node["metadata"].get("labels") or {}
     return (selector or {}).items() <= labels.items() and tolerates(node, tolerations or ())
+
+
+def _is_allowed(card: Accelerator, allowed: str | None) -> bool:
+    """Whether the list of PCI device ids has one of the card's; no list has every card."""
+    present = {f"0x{device.id.partition(':')[2]}" for device in card.devices}
+    return not allowed or not present.isdisjoint(one.strip().lower() for one in allowed.split(","))
 
 
 def _cards(devices: NodeDevices, vendor: Vendor) -> list[Accelerator]:

@@ -36,6 +36,8 @@ POD = ("spec", "template", "spec")
 CONTAINER = (*POD, "containers", 0)
 SOURCE = ("spec", "source")
 BACKUP_ANNOTATION = ("metadata", "annotations", "k8up.io/backup")
+INTEL_CARDS, AMD_CARDS = "GpuDevicePlugin graphics-cards", "DeviceConfig amd/graphics-cards"
+CARD = (*CONTAINER, "resources", "limits", "amd.com/gpu")
 OLDER_FSID = "7b02e4a9-0000-4000-8000-000000000000"
 BUCKET = "cloudflare:index/r2Bucket:R2Bucket"
 RECORD = "cloudflare:index/dnsRecord:DnsRecord"
@@ -388,6 +390,40 @@ BROKEN = (
         lab=lab().model_copy(update={"nodes": {}}),
     ),
     Broken(
+        "plugin-before-the-label-of-its-nodes",
+        hurried("Application argocd/intel-device-plugins", "NodeFeatureRule graphics-cards"),
+        Rule.ORDER,
+        (f"{INTEL_CARDS} needs the node label intel.feature.node.kubernetes.io/gpu, but does not wait for graphics-",),
+        "intel-graphics-cards: spec.nodeSelector.intel.feature.node.kubernetes.io/gpu",
+        "graphics-cards",
+    ),
+    Broken(
+        "plugin-for-a-label-that-nobody-gives",
+        put(AMD_CARDS, ("spec", "selector"), {"feature.node.kubernetes.io/amd-vgpu": "true"}),
+        Rule.ORDER,
+        (f"{AMD_CARDS} needs the node label feature.node.kubernetes.io/amd-vgpu, which nobody makes",),
+        "amd-graphics-cards: spec.selector.feature.node.kubernetes.io/amd-vgpu",
+        "register the rule",
+    ),
+    Broken(
+        "card-before-its-plugin",
+        put(DEPLOYMENT, CARD, "1"),
+        Rule.ORDER,
+        (f"{DEPLOYMENT} needs the resource amd.com/gpu, but does not wait for amd-graphics-cards, which makes it",),
+        "test-test: spec.template.spec.containers[0].resources.limits.amd.com/gpu",
+        "amd-graphics-cards",
+        lab=lab().model_copy(update={"nodes": {}}),
+    ),
+    Broken(
+        "card-that-nobody-announces",
+        all_of(put(DEPLOYMENT, CARD, "1"), without(AMD_CARDS)),
+        Rule.ORDER,
+        (f"{DEPLOYMENT} needs the resource amd.com/gpu, which nobody makes",),
+        "test-test: spec.template.spec.containers[0].resources.limits.amd.com/gpu",
+        "register a DeviceConfig, in a colour that holds such a card",
+        lab=lab().model_copy(update={"nodes": {}}),
+    ),
+    Broken(
         "kind-that-nobody-is-known-to-bring",
         with_resources(registered("kubernetes:example.com/v1:Widget", "one", {"metadata": {"name": "one"}})),
         Rule.ORDER,
@@ -501,6 +537,7 @@ BROKEN = (
         "five-shares-of-four",
         all_of(
             i915(3),
+            waiting("Deployment test/graphics", INTEL_CARDS),
             copied("Deployment test/graphics", "more-graphics", (("metadata", "name"), "more")),
             put(
                 "Deployment test/more", (*CONTAINER, "resources", "requests"), {"gpu.intel.com/i915": 2}

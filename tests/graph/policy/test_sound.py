@@ -90,6 +90,7 @@ SOUND: dict[str, Change] = {
     "card-with-its-toleration": all_of(
         put(DEPLOYMENT, (*POD, "tolerations"), [{"key": "amd.com/gpu", "operator": "Equal", "value": "present"}]),
         put(DEPLOYMENT, (*CONTAINER, "resources"), {"limits": {"amd.com/gpu": "1", "memory": "100Gi"}}),
+        waiting(DEPLOYMENT, "DeviceConfig amd/graphics-cards"),
     ),
     "node-affinity": put(
         DEPLOYMENT, (*POD, "affinity"),

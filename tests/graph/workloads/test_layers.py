@@ -52,7 +52,9 @@ def test_both_colours_register_the_same_but_for_what_they_lease():
 
     only_green = keys(Colour.GREEN) - keys(Colour.BLUE)
     assert keys(Colour.BLUE) <= keys(Colour.GREEN)
-    assert {name for _, name in only_green} == {"local-storage", "local-path-provisioner", "class-local"}
+    storage = {"local-storage", "local-path-provisioner", "class-local"}
+    plugins = {"intel-device-plugins", "intel-graphics-cards", "amd-gpu-operator", "amd-graphics-cards"}
+    assert {name for _, name in only_green} == storage | plugins | {"graphics-cards"}
 
 
 def test_a_colour_that_stops_at_the_substrate_has_no_operators():

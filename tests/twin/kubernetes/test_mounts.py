@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from twin.kubernetes.mounts import CONFIG_MAPS, SECRETS, Source, claims, sources
+from twin.kubernetes.mounts import CONFIG_MAPS, SECRETS, Source, claims, driver_of, drivers_on, sources
 
 
 def pod(*containers: dict[str, Any], **spec: Any) -> dict[str, Any]:
@@ -60,3 +60,12 @@ def test_environment() -> None:
 def test_a_pod_that_names_nothing() -> None:
     assert sources(pod({"name": "main"})) == ()
     assert claims(pod({"name": "main"})) == ()
+
+
+def test_a_volume_needs_its_driver_on_the_node() -> None:
+    assert driver_of({"spec": {"csi": {"driver": "rbd.csi.ceph.com"}}}) == "rbd.csi.ceph.com"
+    assert driver_of({"spec": {"hostPath": {"path": "/var/mnt"}}}) is None
+    assert driver_of(None) is None
+    registered: dict[str, Any] = {"spec": {"drivers": [{"name": "rbd.csi.ceph.com", "nodeID": "a"}]}}
+    assert drivers_on(registered) == {"rbd.csi.ceph.com"}
+    assert drivers_on({"spec": {"drivers": None}}) == drivers_on(None) == frozenset()

@@ -53,6 +53,10 @@ def without_stack(recording: Recording) -> set[str]:
 
 LOCAL_DISKS = {"local-storage", "local-path-provisioner", "class-local"}
 """What the leased nodes alone have disks for."""
+CARDS = {
+    "graphics-cards", "intel-device-plugins", "intel-graphics-cards", "amd-gpu-operator", "amd-graphics-cards",
+}  # fmt: skip
+"""What announces the cards of the leased nodes."""
 WRITTEN_BACKUPS = {
     "test-volumes", "test-postgresql-backup", "repository-upkeep", "upkeep-secrets", "k8up-vault-reader", "store-k8up",
     "k8up-backup-repository",
@@ -80,7 +84,7 @@ def test_colours_differ_in_the_stack_and_in_what_they_lease(recorded: Recorded, 
     green, blue = (without_stack(recorded(str(colour), False)) for colour in (Colour.GREEN, Colour.BLUE))
     assert not blue - green
     only_green = {urn.rsplit("::", 1)[-1] for urn in green - blue}
-    assert only_green == leased_names(configuration, Colour.GREEN) | LOCAL_DISKS | WRITTEN_BACKUPS
+    assert only_green == leased_names(configuration, Colour.GREEN) | LOCAL_DISKS | CARDS | WRITTEN_BACKUPS
 
 
 def test_with_the_same_leases_the_colours_are_alike(recorded: Recorded, configuration: Configuration):
