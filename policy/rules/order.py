@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
 from model.violation import Rule, Violation
@@ -11,7 +10,8 @@ from policy.graph import Graph
 from policy.installations import Installation
 from policy.objects import BUILT_IN_NAMESPACES, KubernetesObject
 from policy.pods import pods
-from policy.properties import Path, entries, fields, is_withheld, text, walk
+from policy.properties import Path, at, entries, fields, is_withheld, text, walk
+from policy.references import Need, Told, installed_in, references, repository_name
 from policy.surroundings import Surroundings
 from policy.told import told
 
@@ -68,21 +68,11 @@ ANNOUNCERS: Mapping[str, str] = {"gpu.intel.com/i915": "GpuDevicePlugin", "amd.c
 NODE_SELECTORS: Mapping[str, str] = {"GpuDevicePlugin": "nodeSelector", "DeviceConfig": "selector"}
 """Kinds that find their nodes by labels, and the field of their spec that names the labels."""
 
+PERMISSIONS = "rbac"
+"""A folder of a repository with roles, and no definitions."""
+
 CREATES_NAMESPACE = "CreateNamespace=true"
 _SERVICE = re.compile(r"https?://([a-z0-9-]+)\.([a-z0-9-]+)\.svc(?:[.:/]|$)")
-
-
-@dataclass(frozen=True)
-class Need:
-    """Something that must be there before a resource is made."""
-
-    what: str
-    path: Path
-    producers: frozenset[str]
-    """URNs; any one of them is enough."""
-    fix: str
-    may_hide: bool = False
-    """Whether somebody may make it under a name that is not known yet: then nothing can be said."""
 
 
 def order(graph: Graph, lab: Surroundings) -> list[Violation]:  # noqa: ARG001 (every rule is called alike)
@@ -103,14 +93,14 @@ def order(graph: Graph, lab: Surroundings) -> list[Violation]:  # noqa: ARG001 (
         ),
         *(
             violation
-            for who, urn, need in _other_needs(graph)
+            for who, urn, need in (*_other_needs(graph), *references(graph))
             for violation in _missed(graph, who, urn, need)
         ),
     ]
 
 
 def _missed(graph: Graph, who: str, urn: str, need: Need) -> Iterator[Violation]:
-    if need.may_hide:
+    if need.may_hide or (need.may_follow and need.producers):
         return
     if not need.producers:
         yield told(Rule.ORDER, f"{who} needs {need.what}, which nobody makes", (urn, need.path), need.fix)
@@ -185,8 +175,7 @@ def _definition(graph: Graph, one: KubernetesObject) -> Need:
     made += [
         installed.urn
         for installed in graph.installations
-        if installed.stack == one.stack
-        and any(bringer == installed.chart or _repository(installed) == bringer for bringer in bringers)
+        if installed.stack == one.stack and _brings(graph, installed, bringers)
     ]
     fix = (
         f"register the application that brings it ({' or '.join(bringers)})"
@@ -196,8 +185,12 @@ def _definition(graph: Graph, one: KubernetesObject) -> Need:
     return Need(f"the kind {one.kind} of {one.group}", (), frozenset(made), fix, graph.may_install(one.stack))
 
 
-def _repository(installed: Installation) -> str:
-    return "" if installed.is_chart else installed.repository.rstrip("/").removesuffix(".git").rsplit("/", 1)[-1]
+def _brings(graph: Graph, installed: Installation, bringers: Iterable[str]) -> bool:
+    """Whether the chart, or what is taken of the repository, has the definitions."""
+    if installed.is_chart:
+        left_out = at(graph.by_urn[installed.urn].properties, *installed.path, "helm", "skipCrds") is True
+        return installed.chart in bringers and not left_out
+    return repository_name(installed.repository) in bringers and PERMISSIONS not in installed.chart.split("/")
 
 
 def _issuer(graph: Graph, one: KubernetesObject) -> Iterator[Need]:
@@ -242,16 +235,11 @@ def _services(graph: Graph, one: KubernetesObject) -> Iterator[Need]:
             and (name == other.name or name.startswith(f"{other.name}-"))
             and other.kind in SERVING
         ]  # fmt: skip
-        made += _installed_in(graph, one.stack, namespace)
+        made += installed_in(graph, one.stack, namespace)
         yield Need(
             f"the service {name} in {namespace}", path, frozenset(made), "register what answers there",
             any(graph.may_hide(one.stack, kind) for kind in SERVING) or graph.may_install(one.stack),
         )  # fmt: skip
-
-
-def _installed_in(graph: Graph, stack: str, namespace: str | None) -> list[str]:
-    """What may make anything in a namespace: nobody sees into a chart from here."""
-    return [one.urn for one in graph.installations if one.stack == stack and one.namespace == namespace]
 
 
 def _installation_needs(graph: Graph, one: Installation) -> Iterator[Need]:
@@ -267,7 +255,7 @@ def _installation_needs(graph: Graph, one: Installation) -> Iterator[Need]:
             yield _storage_class(graph, one.stack, value, (*one.values_path, *path))
 
 
-def _other_needs(graph: Graph) -> Iterator[tuple[str, str, Need]]:
+def _other_needs(graph: Graph) -> Iterator[Told]:
     for claim in claims(graph):
         if isinstance(claim.storage_class, str):
             path: Path = (*claim.path, "spec", "storageClassName")
@@ -295,7 +283,7 @@ def _other_needs(graph: Graph) -> Iterator[tuple[str, str, Need]]:
 
 def _account(graph: Graph, owner: KubernetesObject, name: str, path: Path) -> Need:
     found = graph.find(owner.stack, "ServiceAccount", name, owner.place)
-    made = [found.urn] if found is not None else _installed_in(graph, owner.stack, owner.place)
+    made = [found.urn] if found is not None else installed_in(graph, owner.stack, owner.place)
     return Need(
         f"the ServiceAccount {owner.place}/{name}", path, frozenset(made), "register the account",
         owner.place is None or graph.may_hide(owner.stack, "ServiceAccount") or graph.may_install(owner.stack),
