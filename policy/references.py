@@ -114,10 +114,10 @@ def _archives(graph: Graph, one: KubernetesObject) -> Iterator[Told]:
     plugins: list[Path] = [("spec", "plugins", index) for index in range(len(entries(one.at("spec", "plugins"))))]
     clusters = range(len(entries(one.at("spec", "externalClusters"))))
     plugins += [("spec", "externalClusters", index, "plugin") for index in clusters]
-    for path in plugins:
-        name = one.text(*path, "parameters", "barmanObjectName")
+    for plugin in plugins:
+        path: Path = (*plugin, "parameters", "barmanObjectName")
+        name = one.text(*path)
         if name is not None:
-            path = (*path, "parameters", "barmanObjectName")
             yield _by_name(graph, one, "ObjectStore", name, one.place, path, follows=True)
 
 

@@ -17,7 +17,9 @@ def writers_of(graph: Graph, group: str, resource: str) -> Iterator[str]:
     """Roles that may change the objects of a kind."""
     for role in graph.of_kind("Role", "ClusterRole"):
         for rule in entries(role.at("rules")):
-            groups, resources, verbs = (set(map(str, entries(rule, key))) for key in ("apiGroups", "resources", "verbs"))
+            groups, resources, verbs = (
+                set(map(str, entries(rule, key))) for key in ("apiGroups", "resources", "verbs")
+            )
             if groups & {group, "*"} and resources & {resource, "*"} and verbs & WRITING:
                 yield str(role)
 
