@@ -29,8 +29,8 @@ class Devices(CamelCase):
     gpu: bool = True
 
 
-class Manager(CamelCase):
-    """Intel's operator."""
+class IntelOperator(CamelCase):
+    """How Intel's operator runs; the chart calls it its manager."""
 
     devices: Devices = Devices()
 
@@ -38,7 +38,7 @@ class Manager(CamelCase):
 class IntelOperatorValues(ChartValues):
     """Values of the chart `intel-device-plugins-operator`."""
 
-    manager: Manager = Manager()
+    manager: IntelOperator = IntelOperator()
 
 
 class Part(CamelCase):
