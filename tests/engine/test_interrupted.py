@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+from enum import StrEnum, unique
+from pathlib import Path
 
 import pytest
 
@@ -11,18 +13,29 @@ from engine.operation import Operation, Outcome
 from engine.repair import CREATING, DERIVED_IDS
 from model.configuration import PROJECT
 from tests.engine.laboratory import Laboratory
-from tests.engine.test_life_of_a_stack import assert_nothing_to_do
+from tests.engine.test_life_of_a_stack import assert_cluster_is_as_planned, assert_nothing_to_do
 from twin.faults import Fault, FaultKind
+
+
+@unique
+class Victim(StrEnum):
+    """Who is killed."""
+
+    ENGINE = "engine"
+    PROGRAM = "program"
+    """The process that the program runs in, beside the engine."""
+    DAEMON = "daemon"
+    """The twin's, with all providers that it stands in for."""
 
 
 class StrikeAfter:
     """Kills a process once so many steps have begun."""
 
-    def __init__(self, steps: int, laboratory: Laboratory, stack: str, *, daemon: bool) -> None:
+    def __init__(self, steps: int, laboratory: Laboratory, stack: str, victim: Victim) -> None:
         self._left = steps
         self._laboratory = laboratory
         self._stack = stack
-        self._daemon = daemon
+        self._victim = victim
         self.struck = False
 
     def __call__(self, event: Event) -> None:
@@ -31,18 +44,35 @@ class StrikeAfter:
         self._left -= 1
         if self._left <= 0:
             self.struck = True
-            os.kill(self._victim(), signal.SIGKILL)
+            os.kill(self._process(), signal.SIGKILL)
 
-    def _victim(self) -> int:
-        if not self._daemon:
+    def _process(self) -> int:
+        if self._victim is Victim.ENGINE:
             return self._laboratory.state.locks(self._stack)[0].process
+        if self._victim is Victim.PROGRAM:
+            (process,) = programs_of(self._laboratory.project)
+            return process
         running = self._laboratory.twin.running()
         assert running is not None
         return running.pid
 
 
-def up_with_a_kill(laboratory: Laboratory, stack: str, steps: int, *, daemon: bool) -> Outcome:
-    strike = StrikeAfter(steps, laboratory, stack, daemon=daemon)
+def programs_of(project: Path) -> list[int]:
+    """Processes that run the project's program."""
+    found: list[int] = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (folder / "cmdline").read_bytes().split(b"\0")
+            if b"engine.language_runtime" in command and (folder / "cwd").readlink() == project:
+                found.append(int(folder.name))
+        except OSError:
+            # It has ended meanwhile, or belongs to somebody else.
+            continue
+    return found
+
+
+def up_with_a_kill(laboratory: Laboratory, stack: str, steps: int, victim: Victim = Victim.ENGINE) -> Outcome:
+    strike = StrikeAfter(steps, laboratory, stack, victim)
     outcome = laboratory.do(Operation.UP, stack, on_event=strike)
     assert strike.struck, "the run ended before it could be struck"
     return outcome
@@ -51,15 +81,35 @@ def up_with_a_kill(laboratory: Laboratory, stack: str, steps: int, *, daemon: bo
 @pytest.mark.parametrize("steps", [12, 30, 45, 58])
 def test_the_engine_is_killed(laboratory: Laboratory, steps: int) -> None:
     laboratory.succeed(Operation.UP, "shared")
-    assert not up_with_a_kill(laboratory, "blue", steps, daemon=False).succeeded
+    assert not up_with_a_kill(laboratory, "blue", steps).succeeded
     laboratory.repair("blue")
     laboratory.succeed(Operation.UP, "blue")
     assert_nothing_to_do(laboratory, "blue")
 
 
+@pytest.mark.parametrize("steps", [130, 200, 260])
+def test_the_engine_is_killed_among_objects_of_the_cluster(whole: Laboratory, steps: int) -> None:
+    whole.succeed(Operation.UP, "shared")
+    assert not up_with_a_kill(whole, "blue", steps).succeeded
+    whole.repair("blue")
+    whole.succeed(Operation.UP, "blue")
+    assert_nothing_to_do(whole, "blue")
+    assert_cluster_is_as_planned(whole, "blue")
+
+
+@pytest.mark.parametrize("steps", [10, 70])
+def test_the_program_is_killed(laboratory: Laboratory, steps: int) -> None:
+    laboratory.succeed(Operation.UP, "shared")
+    assert not up_with_a_kill(laboratory, "blue", steps, Victim.PROGRAM).succeeded
+    laboratory.repair("blue")
+    laboratory.succeed(Operation.UP, "blue")
+    assert_nothing_to_do(laboratory, "blue")
+    assert programs_of(laboratory.project) == [], "a program outlives its engine"
+
+
 @pytest.mark.parametrize("steps", [30, 60, 80])
 def test_the_engine_is_killed_in_shared(laboratory: Laboratory, steps: int) -> None:
-    assert not up_with_a_kill(laboratory, "shared", steps, daemon=False).succeeded
+    assert not up_with_a_kill(laboratory, "shared", steps).succeeded
     laboratory.repair("shared")
     laboratory.succeed(Operation.UP, "shared")
     assert_nothing_to_do(laboratory, "shared")
@@ -93,7 +143,7 @@ def test_every_creation_that_arrived_is_taken_up(laboratory: Laboratory) -> None
 @pytest.mark.parametrize("steps", [35, 50])
 def test_the_twin_is_killed(laboratory: Laboratory, steps: int) -> None:
     laboratory.succeed(Operation.UP, "shared")
-    assert not up_with_a_kill(laboratory, "blue", steps, daemon=True).succeeded
+    assert not up_with_a_kill(laboratory, "blue", steps, Victim.DAEMON).succeeded
     laboratory.twin.start()
     laboratory.repair("blue")
     laboratory.succeed(Operation.UP, "blue")
