@@ -72,5 +72,7 @@ RELEASES = Releases(
     sops="ghcr.io/getsops/sops:v3.10.2-alpine",
     postgres="ghcr.io/cloudnative-pg/postgresql:17.5",
     restic="docker.io/restic/restic:0.18.0",
+    rclone="docker.io/rclone/rclone:1.71.2",
+    minio_client="docker.io/minio/mc:RELEASE.2025-07-21T05-28-08Z",
     network_probe="docker.io/library/busybox:1.37.0",
 )
