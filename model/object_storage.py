@@ -164,15 +164,15 @@ def _identity(user: S3User) -> Document:
 
 _OBJECT_ACTIONS = {
     Verb.READ: ("s3:GetObject",),
-    Verb.ADD: ("s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"),
-    Verb.WRITE: ("s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:DeleteObject"),
+    Verb.ADD: ("s3:PutObject", "s3:AbortMultipartUpload"),
+    Verb.WRITE: ("s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject"),
     Verb.LIST: (),
 }
 _BUCKET_ACTIONS = {
-    Verb.LIST: ("s3:ListBucket", "s3:GetBucketLocation"),
-    Verb.ADD: ("s3:ListBucketMultipartUploads",),
-    Verb.WRITE: ("s3:ListBucketMultipartUploads",),
     Verb.READ: (),
+    Verb.ADD: (),
+    Verb.WRITE: (),
+    Verb.LIST: ("s3:ListBucket", "s3:GetBucketLocation"),
 }
 
 

@@ -1,8 +1,8 @@
 """What a copy between two stores does, step by step: POSIX shell around rclone.
 
-Every script finds its stores as `source:` and `target:` and shares the folder `WORK` with the others. A manifest has a
-line for each object: its size, a semicolon, its path. Its name is the second in which the objects of the cluster's store
-were listed, and the build whose store that was.
+Every script finds its stores as `source:` and `target:` and shares the folder `WORK` with the others. A manifest has
+a line for each object: its size, a semicolon, its path. Its name is the second in which the objects of the cluster's
+store were listed, and the build whose store that was.
 """
 
 LIST = """\
@@ -67,7 +67,7 @@ for pattern in "$@"; do
   copy "$WORK/pointers"
 done
 """
-"""Adds what is missing, and never deletes or overwrites. Objects that name others come last, in the order of writing."""
+"""Adds what is missing; never deletes or overwrites. Objects that name others come last, in the order of writing."""
 
 VERIFY = """\
 set -eu
@@ -86,9 +86,11 @@ fi
 
 RENEW = """\
 set -eu
-rclone lsf --recursive --files-only --use-server-modtime --min-age "${RENEW_AFTER}s" \\
-  --files-from-raw "$WORK/paths" "target:$TARGET" > "$WORK/old"
-# Another name for the same store: the bytes are the target's own, so nothing comes in from upstream this way.
+export LC_ALL=C
+rclone lsf --recursive --files-only --use-server-modtime --min-age "${RENEW_AFTER}s" "target:$TARGET" > "$WORK/aged"
+sort "$WORK/aged" > "$WORK/sorted"
+sort "$WORK/paths" | comm -12 - "$WORK/sorted" > "$WORK/old"
+# Another name for the same store: the bytes are the target's own, nothing comes in from upstream this way.
 [ ! -s "$WORK/old" ] ||
   rclone copy --ignore-times --files-from-raw "$WORK/old" "target,description=again:$TARGET" "target:$TARGET"
 """
