@@ -107,13 +107,13 @@ class Laboratory:
         for container in (*(template.init_containers or ()), template.container):
             if container.name in self.fails:
                 break
-            done = self._run(container, work, changes)
+            done = self.step(container, work, changes)
             if done.returncode != 0:
                 break
         assert done is not None
         return done
 
-    def _run(self, container: Container, work: Path, changes: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    def step(self, container: Container, work: Path, changes: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         assert container.command is not None
         return subprocess.run(
             [*container.command, *(container.args or ())],
@@ -297,11 +297,11 @@ def test_a_backup_that_is_made_meanwhile_is_whole_in_the_next_copy_and_in_no_par
     work = lab.folder / "interleaved"
     work.mkdir()
     first, *others = (*template.init_containers, template.container)
-    succeeded(lab._run(first, work, {}))
+    succeeded(lab.step(first, work, {}))
     meanwhile = {"data/3e/3e4f": b"pack three", "index/8f": b"3e4f", "snapshots/af": b"8f"}
     lab.put(SNAPSHOTS, meanwhile)
     for container in others:
-        succeeded(lab._run(container, work, {}))
+        succeeded(lab.step(container, work, {}))
     assert lab.copied(lab.cold, COLD.bucket) == REPOSITORY
     succeeded(lab.copy("cold-snapshots"))
     assert lab.copied(lab.cold, COLD.bucket) == {**REPOSITORY, **meanwhile}
