@@ -1,6 +1,8 @@
 """Every key of `secrets.enc.json`: whose it is, who reads it, what it looks like."""
 
+from inventory.buckets import HOT_USERS
 from inventory.cloud import CLOUD
+from model.object_storage import identities
 from model.secrets import (
     Access,
     Alphabet,
@@ -188,28 +190,16 @@ def _s3_pair(
     )
 
 
-def _identity(name: str, path: str, names: tuple[str, str], actions: tuple[str, ...]) -> Document:
-    """One user of SeaweedFS: its keys, and what it may do with which bucket."""
-    access, secret = names
-    credentials = Document(members={"accessKey": _ref(path, access), "secretKey": _ref(path, secret)})
-    return Document(
-        members={
-            "name": name,
-            "credentials": Listing(items=(credentials,)),
-            "actions": Listing(items=actions),
-        }
-    )
-
-
-def _uses(bucket: str) -> tuple[str, ...]:
-    return tuple(f"{action}:{bucket}" for action in ("Read", "Write", "List", "Tagging"))
-
-
 _ARGO_S3 = ("access_key", "secret_key")
 _SEAWEEDFS_S3 = ("admin_access_key_id", "admin_secret_access_key")
 _COLD_S3 = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+_COLD_ROOT = ("minio-root-user", "minio-root-password")
+_MIRROR_S3 = ("mirror-access-key", "mirror-secret-key")
+_FILLER_S3 = ("filler-access-key", "filler-secret-key")
 _MIRROR_SOURCE = ("truenas-access-key", "truenas-secret-key")
 _MIRROR_TARGET = ("r2-access-key", "r2-secret-key")
+_LATER = (*_COLD_ROOT, *_MIRROR_S3, *_FILLER_S3, *_MIRROR_SOURCE, *_MIRROR_TARGET)
+"""Keys of the copies, which begin long after Vault is up: no bootstrap Secret has them."""
 _GOOGLE_S3 = ("GCP_ACCESS_KEY_ID", "GCP_SECRET_ACCESS_KEY")
 _DATABASE_S3 = ("access-key", "secret-key")
 _BACKUP_S3 = ("access-key", "secret-key")
@@ -373,12 +363,7 @@ _CLOUDFLARE = (
         Plain(text="00000000-0000-4000-8000-000000000000"),
         unread="the tunnel is made by the stack `shared`, which tells its id to whoever needs it",
     ),
-    *_s3_pair(
-        "external/cloudflare",
-        _MIRROR_SOURCE,
-        SEAWEEDFS,
-        issuer="MinIO on TrueNAS",
-    ),
+    *_s3_pair("external/cloudflare", _MIRROR_SOURCE, SEAWEEDFS),
 )
 """What the account gave out. No namespace reads this path: each has a copy of what it needs in its own."""
 
@@ -396,22 +381,13 @@ _SEAWEEDFS = (
         "seaweedfs_s3_config",
         SEAWEEDFS,
         SecretKind.DOCUMENT,
-        Document(
-            members={
-                "identities": Listing(
-                    items=(
-                        _identity("admin", "core/seaweedfs", _SEAWEEDFS_S3, ("Admin", "Read", "Write", "List")),
-                        _identity("k8up", "core/k8up", _BACKUP_S3, _uses("k8up-backups")),
-                        _identity("cnpg", "core/cnpg", _DATABASE_S3, _uses("cnpg-backups")),
-                        _identity("loki", "core/monitor", _LOKI_S3, _uses("loki-data")),
-                        _identity("argo", "core/argo-workflows", _ARGO_S3, _uses("argo-artifacts")),
-                    )
-                )
-            }
-        ),
+        identities(HOT_USERS),
         _secrets(SEAWEEDFS),
     ),
-    *_s3_pair("core/seaweedfs", _COLD_S3, SEAWEEDFS, _secrets(SEAWEEDFS), issuer="MinIO on TrueNAS"),
+    *_s3_pair("core/seaweedfs", _COLD_S3, SEAWEEDFS, _secrets(SEAWEEDFS)),
+    *_s3_pair("core/seaweedfs", _MIRROR_S3, SEAWEEDFS, _secrets(SEAWEEDFS)),
+    *_s3_pair("core/seaweedfs", _FILLER_S3, SEAWEEDFS, _secrets(SEAWEEDFS)),
+    *_s3_pair("core/seaweedfs", _COLD_ROOT, SEAWEEDFS, _secrets(SEAWEEDFS), issuer="MinIO on TrueNAS, settings"),
     *_s3_pair(
         "core/seaweedfs",
         _GOOGLE_S3,
@@ -421,7 +397,12 @@ _SEAWEEDFS = (
     ),
     *(_copy("core/seaweedfs", name, _CLOUDFLARE, name, SEAWEEDFS) for name in (*_MIRROR_SOURCE, *_MIRROR_TARGET)),
     _vault(
-        "core/seaweedfs", "repo-password", SEAWEEDFS, SecretKind.ENCRYPTION_KEY, _ENCRYPTION_KEY, _secrets(SEAWEEDFS)
+        "core/seaweedfs",
+        "repo-password",
+        SEAWEEDFS,
+        SecretKind.ENCRYPTION_KEY,
+        _ENCRYPTION_KEY,
+        unread="opens the old copies of SeaweedFS's volumes; objects are copied now, and are encrypted already",
     ),
 )
 
@@ -607,7 +588,7 @@ _BOOTSTRAP = (
     *(
         _adopted("seaweedfs/seaweedfs-external-secret", key)
         for key in _SEAWEEDFS
-        if key.place.property not in (*_MIRROR_SOURCE, *_MIRROR_TARGET)
+        if key.place.property not in _LATER
     ),
 )
 

@@ -47,6 +47,11 @@ class Cloudflare(Value):
     bucket: OffsiteBucket
     tunnel: Tunnel
 
+    @property
+    def s3_endpoint(self) -> str:
+        """URL of the account's buckets."""
+        return f"https://{self.account_id}.r2.cloudflarestorage.com"
+
 
 class EncryptionKey(Value):
     """A KMS key that SOPS encrypts to."""

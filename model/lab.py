@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
+from model.backups import BackupPlan
 from model.base import Value
 from model.ceph import CephCluster, Storage
 from model.cloud import Cloud
@@ -21,6 +22,7 @@ from model.network import (
     Switch,
     UninterruptiblePowerSupply,
 )
+from model.object_storage import ColdStorage
 from model.proxmox import ProxmoxCluster
 from model.secrets import SecretSchema
 
@@ -47,6 +49,8 @@ class Lab(Value):
     guests: tuple[InfrastructureGuest, ...]
     cluster: ClusterLayout
     cloud: Cloud
+    cold: ColdStorage
+    backups: BackupPlan
     secrets: SecretSchema
 
     def network(self, name: NetworkName) -> Network:

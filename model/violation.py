@@ -25,11 +25,13 @@ class Rule(StrEnum):
     BACKUP_WRITERS = "I5"
     STATEFUL = "I6"
     BACKUPS = "I7"
+    RESTORE_CLOSURE = "I8"
     SECRET_REFERENCES = "I9"  # noqa: S105 - a number, no password
     ORDER = "I10"
     VERSIONS = "I11"
     SCHEDULING = "I12"
     INGRESS = "I13"
+    RECOVERY_POINTS = "I14"
     MTU = "N1"
     CABLES = "N2"
 

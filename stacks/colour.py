@@ -103,6 +103,7 @@ def build(lab: Lab, workloads: Workloads, configuration: Configuration, colour: 
             lineage=Lineage(
                 own=Incarnation(colour=colour, number=settings.incarnation), source=settings.begins_with
             ),
+            leases=configuration.held_by(colour),
             secrets=secrets.init_secrets(),
             secrets_file=secrets.encrypted(),
         ),

@@ -127,6 +127,15 @@ OPENTOFU = Recipe(
     expected_minutes=3.0,
 )
 
+RCLONE_VERSION = "1.71.2"
+
+RCLONE = Recipe(
+    name="rclone",
+    purpose="copies between S3 stores, for the tests of the lab's copies alone",
+    binaries=(Binary("rclone", ".", f"-s -w -X github.com/rclone/rclone/fs.Version=v{RCLONE_VERSION}"),),
+    expected_minutes=1.0,
+)
+
 _KUBERNETES_RELEASE = "k8s.io/component-base/version"
 
 KUBERNETES = Recipe(

@@ -21,10 +21,12 @@ from components.kubernetes.platform import Platform
 from components.kubernetes.provided import Definitions, Provided
 from components.kubernetes.secret_sync import WRITER, SecretSync
 from components.kubernetes.storage import CephStorage, LocalStorage
+from components.kubernetes.storage_copies import StorageCopies, copy_ground
 from components.kubernetes.vault import VaultServer
 from components.kubernetes.volumes import PASSWORD, Repository, RepositoryUpkeep
 from model.cluster import NodePlan
 from model.configuration import ColourConfiguration, Layer
+from model.exclusive import ExclusiveRole, LeaseName
 from model.lab import Lab
 from model.lineage import Lineage
 from model.secrets import Tree
@@ -44,6 +46,8 @@ class ClusterGround:
     nodes: Sequence[NodePlan]
     settings: ColourConfiguration
     lineage: Lineage
+    leases: Sequence[LeaseName]
+    """Exclusive things that the colour holds."""
     secrets: Sequence[InitialSecret]
     """What must be readable before Vault is up."""
     secrets_file: str
@@ -200,6 +204,16 @@ def base(ground: ClusterGround, made: Substrate, *, opts: pulumi.ResourceOptions
         secrets=made.secrets,
         opts=opts,
     )
+    copies = StorageCopies(
+        "storage-copies",
+        ground=copy_ground(ground.lab, workloads, ground.lineage),
+        storage=storage.storage,
+        mirrors=LeaseName(ExclusiveRole.MIRROR_JOB) in ground.leases,
+        namespace=made.namespaces[workloads.backups.copies.namespace],
+        stores=stores,
+        workflows=operators.operated.workflows,
+        opts=opts,
+    )
     platform = Platform(
         workloads=workloads,
         role=ground.settings.backup_role,
@@ -210,7 +224,7 @@ def base(ground: ClusterGround, made: Substrate, *, opts: pulumi.ResourceOptions
         stores=stores,
         operated=operators.operated,
         ingress=ingress,
-        object_storage=storage.storage,
+        object_storage=copies.storage,
         cards=_cards(ground, made, certificates.definitions, delivery, opts),
     )
     if platform.writes_backups:

@@ -8,7 +8,7 @@ from components.kubernetes.provided import Provided
 from components.options import child_options
 from model.workloads.camel_case import CamelCase
 from model.workloads.charts import Chart, ChartValues
-from model.workloads.platform import ObjectStorage, Releases
+from model.workloads.platform import FILERS, ObjectStorage, Releases
 from model.workloads.quantities import storage_quantity
 from model.workloads.storage import StorageClass
 
@@ -68,7 +68,7 @@ class S3Gateway(CamelCase):
 class Filer(CamelCase):
     """Names of the objects."""
 
-    replicas: int = 2
+    replicas: int = FILERS
     data: Claim
     s3: S3Gateway
 
@@ -128,7 +128,7 @@ def seaweedfs_values(storage: ObjectStorage, storage_class: StorageClass) -> Sea
         volume=VolumeServer(replicas=storage.volume_servers, data_dirs=(data,), idx=metadata),
         filer=Filer(
             data=metadata,
-            s3=S3Gateway(port=storage.port, create_buckets=tuple(Bucket(name=name) for name in storage.buckets)),
+            s3=S3Gateway(port=storage.port, create_buckets=tuple(Bucket(name=one.name) for one in storage.buckets)),
         ),
         s3=Standalone(),
     )

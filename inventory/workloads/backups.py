@@ -1,6 +1,8 @@
 """When the lab's data is backed up, and how long backups are kept."""
 
+from inventory.workloads.copies import COPIES
 from model.secrets import ApplicationName, SecretReference
+from model.units import Seconds
 from model.workloads.names import NamespaceName
 from model.workloads.platform import Backups, BackupTimes
 from model.workloads.retention import Days, Retention, SnapshotRetention
@@ -20,4 +22,7 @@ BACKUPS = Backups(
         exceptions={ApplicationName("test"): Days(3)},
     ),
     repository_password=SecretReference(path="core/k8up", property="repo-password"),
+    # CloudNativePG sets `archive_timeout` to five minutes where nobody says otherwise.
+    log_every=Seconds(5 * 60),
+    copies=COPIES,
 )

@@ -89,5 +89,7 @@ RELEASES = Releases(
     amd_node_labeller=f"docker.io/rocm/k8s-device-plugin:labeller-{_AMD_PLUGIN}",
     amd_metrics_exporter=f"docker.io/rocm/device-metrics-exporter:{_AMD_OPERATOR}",
     amd_test_runner=f"docker.io/rocm/test-runner:{_AMD_OPERATOR}",
+    rclone="docker.io/rclone/rclone:1.71.2",
+    minio_client="docker.io/minio/mc:RELEASE.2025-07-21T05-28-08Z",
     network_probe="docker.io/library/busybox:1.37.0",
 )

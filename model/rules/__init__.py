@@ -17,6 +17,8 @@ from model.rules.leases import leases
 from model.rules.mtu import mtu
 from model.rules.names import names
 from model.rules.passthrough import passthrough
+from model.rules.recovery_points import recovery_points
+from model.rules.restore_closure import restore_closure
 from model.rules.scheduling import scheduling
 from model.rules.stateful import stateful
 from model.rules.versions import versions
@@ -34,8 +36,10 @@ RULES: Mapping[Rule, RuleFunction] = MappingProxyType(
         Rule.ADDRESSES: addresses,
         Rule.CAPACITY: capacity,
         Rule.STATEFUL: stateful,
+        Rule.RESTORE_CLOSURE: restore_closure,
         Rule.VERSIONS: versions,
         Rule.SCHEDULING: scheduling,
+        Rule.RECOVERY_POINTS: recovery_points,
         Rule.MTU: mtu,
         Rule.CABLES: cables,
     }

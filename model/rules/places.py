@@ -26,6 +26,10 @@ class Part(StrEnum):
     INSTALLERS = "guests.INSTALLERS"
     CLUSTER = "cluster.CLUSTER"
     CLOUD = "cloud.CLOUD"
+    COLD = "buckets.COLD"
+    BACKUPS = "workloads/backups.BACKUPS"
+    COPIES = "workloads/copies.COPIES"
+    SECRETS = "secrets.SCHEMA"
 
 
 def place(part: Part, *path: object, item: object | None = None) -> Source:

@@ -7,8 +7,9 @@ from pydantic import Field, model_validator
 
 from model.base import Value
 from model.configuration import Layer
+from model.object_storage import Bucket, S3Keys, S3User, WriteOnce
 from model.secrets import SecretPath, SecretReference, SecretSchema
-from model.units import GiB
+from model.units import GiB, Seconds
 from model.workloads.applications import Application
 from model.workloads.caches import CacheSettings
 from model.workloads.charts import (
@@ -20,6 +21,7 @@ from model.workloads.charts import (
     HelmRepository,
     repository_url,
 )
+from model.workloads.copies import Copies
 from model.workloads.custom.argo_cd import AppProjectSpec, GroupKind, ProjectDestination
 from model.workloads.images import Image
 from model.workloads.names import DnsLabel, NamespaceName
@@ -30,6 +32,9 @@ from model.workloads.schedules import BackupJob, Hours, Minutes, Timetable, time
 
 PLATFORM_LAYERS = (Layer.SUBSTRATE, Layer.BASE)
 """The layers that the platform itself is made of."""
+
+FILERS = 2
+"""Of SeaweedFS, each with an S3 endpoint."""
 
 _SOURCES = (HelmRepository, HelmRegistry, GitChart, GitKustomization, GitManifests)
 
@@ -68,6 +73,8 @@ class Releases(Value):
     amd_node_labeller: Image
     amd_metrics_exporter: Image
     amd_test_runner: Image
+    rclone: Image
+    minio_client: Image
     network_probe: Image
     """Any small image that ends with success when it runs `true`."""
 
@@ -97,18 +104,6 @@ class Project(Value):
     """Namespaces of others that its charts write to, such as `kube-system`."""
 
 
-class S3Keys(Value):
-    """Access to an S3 endpoint."""
-
-    access_key: SecretReference
-    secret_key: SecretReference
-
-    @property
-    def both(self) -> tuple[SecretReference, SecretReference]:
-        """The two of them."""
-        return self.access_key, self.secret_key
-
-
 class BackupBucket(Value):
     """A bucket that backups go to, and the keys that open it and no other."""
 
@@ -117,7 +112,7 @@ class BackupBucket(Value):
 
 
 class ObjectStorage(Value):
-    """The S3 endpoint inside the cluster, and its buckets."""
+    """The S3 endpoint inside the cluster, its buckets and its users."""
 
     namespace: DnsLabel
     service: DnsLabel
@@ -127,23 +122,57 @@ class ObjectStorage(Value):
     volume_servers: int = Field(ge=1)
     metadata_size: GiB
     """Of master, filer and index volumes."""
-    buckets: tuple[DnsLabel, ...]
+    buckets: tuple[Bucket, ...]
+    users: tuple[S3User, ...]
     snapshots: BackupBucket
     """The restic repository."""
     archives: BackupBucket
     """The PostgreSQL archives."""
 
     @model_validator(mode="after")
-    def _has_its_buckets(self) -> "ObjectStorage":
-        lacking = [one.name for one in (self.snapshots, self.archives) if one.name not in self.buckets]
-        if lacking:
-            raise ValueError(f"backups go to {', '.join(lacking)}, which is not among the buckets")
+    def _is_sound(self) -> "ObjectStorage":
+        names = [bucket.name for bucket in self.buckets]
+        problems = [
+            f"backups go to {one.name}, which is not among the buckets that are copied"
+            for one in (self.snapshots, self.archives)
+            if one.name not in {bucket.name for bucket in self.copied}
+        ]
+        problems += [
+            f"user {user.name} may use {grant.bucket}, which is not among the buckets"
+            for user in self.users
+            for grant in user.grants
+            if grant.bucket not in names
+        ]
+        problems += [f"{name} is named {times} times; keep one of them" for name, times in self._repeated(names)]
+        if problems:
+            raise ValueError("; ".join(problems))
         return self
+
+    def _repeated(self, names: list[str]) -> list[tuple[str, int]]:
+        counted = Counter((*names, *(f"user {user.name}" for user in self.users)))
+        return [(name, times) for name, times in counted.items() if times > 1]
 
     @property
     def endpoint(self) -> str:
         """URL within the cluster."""
         return f"http://{self.service}.{self.namespace}.svc.cluster.local:{self.port}"
+
+    @property
+    def copied(self) -> tuple[Bucket, ...]:
+        """The buckets that the other tiers have copies of."""
+        return tuple(bucket for bucket in self.buckets if isinstance(bucket.content, WriteOnce))
+
+    @property
+    def claimed(self) -> GiB:
+        """All that it claims of the storage below: master, two filers, and each volume server with its index."""
+        return GiB(self.volume_servers * (self.volume_size + self.metadata_size) + (1 + FILERS) * self.metadata_size)
+
+    def user(self, name: str) -> S3User:
+        """The named user; KeyError when there is none."""
+        for user in self.users:
+            if user.name == name:
+                return user
+        raise KeyError(f"user {name} of the object storage")
 
 
 class BackupTimes(Value):
@@ -163,6 +192,10 @@ class Backups(Value):
     retention: Retention
     repository_password: SecretReference
     """Of the one restic repository; without it there is no restore."""
+    log_every: Seconds
+    """The longest that a database keeps what was committed before it archives it."""
+    copies: Copies
+    """What is done with the backups afterwards."""
 
 
 class Certificates(Value):

@@ -87,6 +87,7 @@ def ground(
         nodes=plan_nodes(LAB, configuration, colour),
         settings=settings,
         lineage=born or lineage(),
+        leases=configuration.held_by(colour),
         secrets=initial_secrets(),
         secrets_file=SECRETS_FILE,
     )

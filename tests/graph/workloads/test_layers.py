@@ -54,7 +54,11 @@ def test_both_colours_register_the_same_but_for_what_they_lease():
     assert keys(Colour.BLUE) <= keys(Colour.GREEN)
     storage = {"local-storage", "local-path-provisioner", "class-local"}
     plugins = {"intel-device-plugins", "intel-graphics-cards", "amd-gpu-operator", "amd-graphics-cards"}
-    assert {name for _, name in only_green} == storage | plugins | {"graphics-cards"}
+    copies = {
+        "cold-storage", "seaweedfs-cold-administrator",
+        "cold-archives", "cold-snapshots", "offsite-archives", "offsite-snapshots",
+    }  # fmt: skip
+    assert {name for _, name in only_green} == storage | plugins | copies | {"graphics-cards"}
 
 
 def test_a_colour_that_stops_at_the_substrate_has_no_operators():
@@ -245,9 +249,9 @@ def test_a_size_of_the_object_storage_is_written_once():
     chart = values("seaweedfs")
     (data,) = chart["volume"]["dataDirs"]
     assert data["size"] == f"{WORKLOADS.object_storage.volume_size}Gi"
-    assert [bucket["name"] for bucket in chart["filer"]["s3"]["createBuckets"]] == list(
-        WORKLOADS.object_storage.buckets
-    )
+    assert [bucket["name"] for bucket in chart["filer"]["s3"]["createBuckets"]] == [
+        bucket.name for bucket in WORKLOADS.object_storage.buckets
+    ]
 
 
 def test_only_the_writer_keeps_the_repository():

@@ -64,6 +64,13 @@ WRITTEN_BACKUPS = {
 """What the colour that writes backups has, and the one that reads them has not."""
 
 
+MIRRORED = {
+    "cold-storage", "seaweedfs-cold-administrator",
+    "cold-archives", "cold-snapshots", "offsite-archives", "offsite-snapshots",
+}  # fmt: skip
+"""What the colour with the lease of the mirror job has: the copies, and the cold store's setup."""
+
+
 def leased_names(configuration: Configuration, colour: Colour) -> set[str]:
     """What leases alone bring to a colour: nodes, and what only these nodes need."""
     held = configuration.held_by(colour)
@@ -84,7 +91,8 @@ def test_colours_differ_in_the_stack_and_in_what_they_lease(recorded: Recorded, 
     green, blue = (without_stack(recorded(str(colour), False)) for colour in (Colour.GREEN, Colour.BLUE))
     assert not blue - green
     only_green = {urn.rsplit("::", 1)[-1] for urn in green - blue}
-    assert only_green == leased_names(configuration, Colour.GREEN) | LOCAL_DISKS | CARDS | WRITTEN_BACKUPS
+    leased = leased_names(configuration, Colour.GREEN)
+    assert only_green == leased | LOCAL_DISKS | CARDS | WRITTEN_BACKUPS | MIRRORED
 
 
 def test_with_the_same_leases_the_colours_are_alike(recorded: Recorded, configuration: Configuration):
