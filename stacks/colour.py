@@ -103,6 +103,10 @@ def build(lab: Lab, workloads: Workloads, configuration: Configuration, colour: 
             lineage=Lineage(
                 own=Incarnation(colour=colour, number=settings.incarnation), source=settings.begins_with
             ),
+            active=configuration.shared.active_colour is colour,
+            entrances={
+                one: other.address_plan.load_balancer_pool.first for one, other in configuration.colours.items()
+            },
             secrets=secrets.init_secrets(),
             secrets_file=secrets.encrypted(),
         ),

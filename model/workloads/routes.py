@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from model.base import Value
+from model.exclusive import Colour
 from model.secrets import SecretReference
 from model.workloads.names import DnsLabel
 
@@ -35,6 +36,14 @@ class ApiKey(Value):
     key: SecretReference
 
 
+class BasicAuth(Value):
+    """Programs call it with a name and a password, which the ingress checks before the request passes."""
+
+    kind: Literal["basic-auth"] = "basic-auth"
+    username: str = Field(pattern=r"^[a-z][-a-z0-9]*$")
+    password: SecretReference
+
+
 class OwnLogin(Value):
     """The application has users and passwords of its own, which Authelia does not know."""
 
@@ -48,7 +57,7 @@ class Open(Value):
 
 
 Authentication = Annotated[
-    ForwardAuth | NativeOidc | ApiKey | OwnLogin | Open, Field(discriminator="kind")
+    ForwardAuth | NativeOidc | ApiKey | BasicAuth | OwnLogin | Open, Field(discriminator="kind")
 ]
 """Who must log in. It has no default: whoever adds a route decides."""
 
@@ -74,21 +83,46 @@ class Route(Value):
     """Only requests below this path."""
     tunnelled: bool = False
     """Whether the Internet reaches it through the tunnel too, when the colour holds the tunnel."""
+    of_colour: bool = False
+    """Whether the host name ends with the colour, so that both colours can be asked, whichever serves the lab."""
 
     @model_validator(mode="after")
     def _the_internet_is_asked(self) -> "Route":
-        if self.tunnelled and isinstance(self.authentication, ForwardAuth):
+        if self.tunnelled and isinstance(self.authentication, ForwardAuth | BasicAuth):
             raise ValueError(
-                f"{self.host}: the tunnel leads past the ingress, so nobody would ask Authelia; "
+                f"{self.host}: the tunnel leads past the ingress, so nobody would be asked for a login; "
                 "let the application log in itself, or do not tunnel it"
             )
         return self
 
+    @model_validator(mode="after")
+    def _a_colour_is_asked_from_inside(self) -> "Route":
+        if self.of_colour and (self.tunnelled or isinstance(self.authentication, NativeOidc)):
+            raise ValueError(
+                f"{self.host}: its name ends with the colour, but the tunnel and Authelia's clients know one name for "
+                "both; guard it by the ingress"
+            )
+        return self
+
     def name(self, domain: str) -> str:
-        """The whole host name."""
+        """The whole host name, the same in both colours."""
         return f"{self.host}.{domain}"
+
+    def name_in(self, colour: Colour, domain: str) -> str:
+        """The whole host name in a colour's cluster."""
+        return name_of_colour(self.host, colour, domain) if self.of_colour else self.name(domain)
 
     @property
     def needs_listing(self) -> bool:
         """Whether it must be on the list of open routes."""
         return isinstance(self.authentication, Open | OwnLogin)
+
+
+def name_of_colour(host: str, colour: Colour, domain: str) -> str:
+    """A host name that every colour has one of; one certificate of the domain is for all of them."""
+    return f"{host}-{colour}.{domain}"
+
+
+def login_secret_name(route: Route) -> str:
+    """Name of the Secret with `username` and `password` of a route that the ingress guards with them."""
+    return f"{route.host}-login"

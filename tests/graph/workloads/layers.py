@@ -87,6 +87,8 @@ def ground(
         nodes=plan_nodes(LAB, configuration, colour),
         settings=settings,
         lineage=born or lineage(),
+        active=configuration.shared.active_colour is colour,
+        entrances={one: other.address_plan.load_balancer_pool.first for one, other in configuration.colours.items()},
         secrets=initial_secrets(),
         secrets_file=SECRETS_FILE,
     )
