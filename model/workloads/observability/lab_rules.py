@@ -285,17 +285,17 @@ def accelerators(nodes: Sequence[NodePlan]) -> Rules:
         summary="The card {{ $labels.gpu_id }} of {{ $labels.instance }} has {{ $value }} °C.",
         action="Look at its fans, and at what runs on it.",
     )
-    missing = (
-        Alert(
-            name="AcceleratorMissing",
-            expression=" or ".join(gone),
-            lasting=minutes(15),
-            severity=Severity.CRITICAL,
-            summary="{{ $labels.node }} offers less of {{ $labels.resource }} than its card has.",
-            action="Is the device plugin running, is the card still passed to the machine?",
-        ),
+    if not gone:
+        return Rules(subject="accelerators", alerts=(hot,))
+    missing = Alert(
+        name="AcceleratorMissing",
+        expression=" or ".join(gone),
+        lasting=minutes(15),
+        severity=Severity.CRITICAL,
+        summary="{{ $labels.node }} offers less of {{ $labels.resource }} than its card has.",
+        action="Is the device plugin running, is the card still passed to the machine?",
     )
-    return Rules(subject="accelerators", alerts=(*(missing if gone else ()), hot))
+    return Rules(subject="accelerators", alerts=(missing, hot))
 
 
 def platform() -> Rules:
