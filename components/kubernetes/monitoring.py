@@ -1,4 +1,4 @@
-"""Prometheus and what belongs to it: the first operator on a cluster, so that everything later can say how it is read."""
+"""Prometheus and what belongs to it: the first operator on a cluster, so that later ones can say how they are read."""
 
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address

@@ -37,7 +37,7 @@ from model.workloads.routes import BasicAuth, ForwardAuth, NativeOidc, Route
 
 _GRAFANA_CHARTS = "https://grafana.github.io/helm-charts"
 _BUCKET = "loki-data"
-_BUCKET_KEY, _BUCKET_SECRET = "loki_access_key_id", "loki_secret_access_key"  # noqa: S105 - names of keys
+_BUCKET_KEY, _BUCKET_SECRET = "loki_access_key_id", "loki_secret_access_key"
 _CLOUDFLARE, _PROXMOX = "cloudflare-token", "proxmox-token"
 _NOBODY = Identity(user=65534, group=65534)
 LOKI_HOST, LOKI_USER = "loki", "hosts"

@@ -21,7 +21,7 @@ SECRET = "monitor-external-secret"  # noqa: S105 - the name of a Secret
 """There before Vault is, and adopted by External Secrets later."""
 CLIENT_SECRET = "GF_AUTH_GENERIC_OAUTH_CLIENT_SECRET"  # noqa: S105 - the name of a key
 OWNER_URL, WATCHMAN_URL = "alert-owner-url", "alert-watchman-url"
-PIKVM_USERNAME, PIKVM_PASSWORD = "pikvm-username", "pikvm-password"  # noqa: S105 - names of keys
+PIKVM_USERNAME, PIKVM_PASSWORD = "pikvm-username", "pikvm-password"
 PROXMOX_EXPORTER, PROXMOX_EXPORTER_PORT = "pve-exporter", 9221
 FEDERATION = "federation"
 

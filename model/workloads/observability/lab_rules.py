@@ -62,7 +62,7 @@ def backups(objectives: Objectives) -> Rules:
                 lasting=minutes(10),
                 severity=Severity.CRITICAL,
                 summary="The newest copy of {{ $labels.data_set }} is {{ $value | humanizeDuration }} old.",
-                action="Look at the last job of the schedule in that namespace; until it is right, no cut-over is safe.",
+                action="Look at the schedule's last job in that namespace; until it is right, no cut-over is safe.",
             ),
             Alert(
                 name="BackupMissing",
@@ -279,7 +279,7 @@ def accelerators(nodes: Sequence[NodePlan]) -> Rules:
     gone = list(_missing_cards(nodes))
     hot = Alert(
         name="AcceleratorHot",
-        expression='max by (instance, gpu_id) ({__name__=~"(amd_)?gpu_(junction|edge)_temperature"}) ' f"> {HOT}",
+        expression=f'max by (instance, gpu_id) ({{__name__=~"(amd_)?gpu_(junction|edge)_temperature"}}) > {HOT}',
         lasting=minutes(10),
         severity=Severity.WARNING,
         summary="The card {{ $labels.gpu_id }} of {{ $labels.instance }} has {{ $value }} °C.",

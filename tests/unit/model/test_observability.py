@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from inventory import LAB
 from inventory.workloads import WORKLOADS
+from model.colour import plan_nodes
 from model.configuration import Layer
 from model.exclusive import Colour
 from model.secrets import SecretReference
@@ -22,6 +24,7 @@ from model.workloads.platform import Workloads
 from model.workloads.routes import BasicAuth, NativeOidc, Route
 from model.workloads.schedules import BackupJob, Hours, Minutes, Slot, timetable
 from model.workloads.tracing import LangSmithTracing
+from tests.harness.lab_stacks import read_configuration
 
 TWO_HOURS = Seconds(7200)
 PASSWORD = SecretReference(path="core/monitor", property="loki-push-password")
@@ -40,7 +43,7 @@ def test_times_are_written_as_prometheus_reads_them(seconds: int, text: str):
 
 @pytest.mark.parametrize("expression", ["up{job='a'", "sum(up", 'up{job="a}', "up)", "sum(up]"])
 def test_an_expression_closes_what_it_opens(expression: str):
-    with pytest.raises(ValidationError, match="not open|does not close"):
+    with pytest.raises(ValidationError, match=r"not open|does not close"):
         alert(expression=expression)
 
 
@@ -95,7 +98,7 @@ def test_every_task_of_the_canary_is_waited_for():
 
 def test_no_alert_has_the_name_of_another():
     told = lab_rules(
-        nodes=(),
+        nodes=plan_nodes(LAB, read_configuration(), Colour.BLUE),
         objectives=backup_objectives(WORKLOADS.timetable, TWO_HOURS),
         watched=WORKLOADS.watched_canary,
         own=Colour.BLUE,

@@ -29,12 +29,11 @@ def with_host(lab: Lab) -> Lab:
 
 def places(jobs: tuple[ScrapeJob, ...]) -> dict[str, set[tuple[str, str]]]:
     """Instance and place of every target, by job."""
+    interval = WORKLOADS.observability.prometheus.interval
     return {
-        job.name: {
-            (entry.labels["instance"], entry.targets[0]) for entry in job.spec(WORKLOADS.observability.prometheus.interval).static_configs
-        }
+        job.name: {(entry.labels["instance"], entry.targets[0]) for entry in job.spec(interval).static_configs}
         for job in jobs
-    }  # fmt: skip
+    }
 
 
 def test_a_new_host_brings_its_targets():
