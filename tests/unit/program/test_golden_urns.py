@@ -54,6 +54,7 @@ def without_stack(recording: Recording) -> set[str]:
 LOCAL_DISKS = {"local-storage", "local-path-provisioner", "class-local"}
 """What the leased nodes alone have disks for."""
 WRITTEN_BACKUPS = {
+    "rules-backups",
     "test-volumes", "test-postgresql-backup", "repository-upkeep", "upkeep-secrets", "k8up-vault-reader", "store-k8up",
     "k8up-backup-repository",
 }  # fmt: skip
