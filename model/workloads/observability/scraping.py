@@ -6,6 +6,7 @@ from ipaddress import IPv4Address
 from pydantic import Field
 
 from model.base import Value
+from model.hardware import HostName
 from model.lab import Lab
 from model.network import NetworkName
 from model.units import Seconds
@@ -140,7 +141,7 @@ def _ceph(lab: Lab) -> Iterable[Target]:
 def _batteries(lab: Lab, network: NetworkName) -> Iterable[Target]:
     for supply in lab.power_supplies:
         if supply.watched_by is not None:
-            address = lab.host(supply.watched_by).addresses[network]
+            address = lab.host(HostName(supply.watched_by)).addresses[network]
             yield Target(address=address, port=NUT, instance=supply.name, labels={"__param_ups": supply.name})
 
 
