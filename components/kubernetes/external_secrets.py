@@ -181,13 +181,10 @@ def _store(namespace: str, server: str) -> ClusterSecretStoreSpec:
 def _secret(
     name: str, namespace: str, keys: Mapping[str, SecretReference], username: str | None
 ) -> ExternalSecretSpec:
-    login = SecretTemplate(type=LOGIN_TYPE, data={USERNAME: username, PASSWORD: f"{{{{ .{PASSWORD} }}}}"}) if (
-        username is not None
-    ) else None
     return ExternalSecretSpec(
         refresh_interval=REFRESH,
         secret_store_ref=StoreReference(name=store_name(namespace)),
-        target=SecretTarget(name=name, template=login),
+        target=SecretTarget(name=name, template=None if username is None else _login(username)),
         data=tuple(
             SecretData(
                 secret_key=key,
@@ -196,3 +193,8 @@ def _secret(
             for key, reference in keys.items()
         ),
     )
+
+
+def _login(username: str) -> SecretTemplate:
+    """A Secret of the type that the ingress takes for a login, with the password that is read."""
+    return SecretTemplate(type=LOGIN_TYPE, data={USERNAME: username, PASSWORD: f"{{{{ .{PASSWORD} }}}}"})

@@ -18,8 +18,6 @@ class Endpoint(CamelCase):
     port: str
     path: str
     interval: str
-    honor_labels: bool | None = None
-    """Whether labels of the metrics win over those of the target."""
 
 
 class ServiceMonitorSpec(CamelCase):
@@ -113,6 +111,7 @@ class ScrapeConfigSpec(CamelCase):
     metrics_path: str
     scrape_interval: str
     honor_labels: bool | None = None
+    """Whether labels of the metrics win over those of the target."""
     params: dict[str, tuple[str, ...]] | None = None
     basic_auth: BasicLogin | None = None
     tls_config: TlsConfiguration | None = None
