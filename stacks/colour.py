@@ -104,9 +104,7 @@ def build(lab: Lab, workloads: Workloads, configuration: Configuration, colour: 
                 own=Incarnation(colour=colour, number=settings.incarnation), source=settings.begins_with
             ),
             active=configuration.shared.active_colour is colour,
-            entrances={
-                one: other.address_plan.load_balancer_pool.first for one, other in configuration.colours.items()
-            },
+            entrances=sorted(one.address_plan.load_balancer_pool.first for one in configuration.colours.values()),
             secrets=secrets.init_secrets(),
             secrets_file=secrets.encrypted(),
         ),

@@ -106,10 +106,9 @@ class LabApp(pulumi.ComponentResource):
             self._route(route)
         self._tunnel_binding()
         self._scraping()
-        colour = platform.lineage.own.colour
-        self.register_outputs(
-            {"hosts": [route.name_in(colour, platform.ingress.domain) for route in application.routes]}
-        )
+        ingress = platform.ingress
+        hosts = [route.name_at(ingress.address, ingress.domain) for route in application.routes]
+        self.register_outputs({"hosts": hosts})
 
     def _child(self, *needs: pulumi.Resource) -> pulumi.ResourceOptions:
         return child_options(self, self._opts, pulumi.ResourceOptions(depends_on=list(needs)))
@@ -255,7 +254,7 @@ class LabApp(pulumi.ComponentResource):
             passed.append(ingress.forward_auth)
         elif isinstance(route.authentication, BasicAuth):
             passed.append(self._login(route))
-        host = route.name_in(self._platform.lineage.own.colour, ingress.domain)
+        host = route.name_at(ingress.address, ingress.domain)
         match = f"Host(`{host}`)" if route.path == "/" else f"Host(`{host}`) && PathPrefix(`{route.path}`)"
         suffix = "" if route.path == "/" else "-" + route.path.strip("/").replace("/", "-")
         CustomResource(

@@ -26,7 +26,6 @@ from components.kubernetes.vault import VaultServer
 from components.kubernetes.volumes import PASSWORD, Repository, RepositoryUpkeep
 from model.cluster import NodePlan
 from model.configuration import BackupRole, ColourConfiguration, Layer
-from model.exclusive import Colour
 from model.lab import Lab
 from model.lineage import Lineage
 from model.secrets import Tree
@@ -53,8 +52,8 @@ class ClusterGround:
     lineage: Lineage
     active: bool
     """Whether this colour is the one that serves the lab."""
-    entrances: Mapping[Colour, IPv4Address]
-    """Address of each colour's ingress, whether the colour runs or not."""
+    entrances: Sequence[IPv4Address]
+    """Addresses of every colour's ingress, whether the colour runs or not."""
     secrets: Sequence[InitialSecret]
     """What must be readable before Vault is up."""
     secrets_file: str
@@ -266,7 +265,7 @@ def targets(
         settings=watched,
         jobs=scrape_jobs(ground.lab, watched.exporters),
         domain=ground.lab.domain,
-        colours=list(ground.entrances),
+        entrances=ground.entrances,
         scraping=platform.scraping,
         needs=[one for app in made if app.namespace.value.name == watched.namespace for one in app.ready],
         opts=opts,

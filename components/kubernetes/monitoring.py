@@ -1,6 +1,6 @@
 """Prometheus and what belongs to it: the first operator on a cluster, so that later ones can say how they are read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from ipaddress import IPv4Address
 
 import pulumi
@@ -42,7 +42,7 @@ from model.workloads.observability.scraping import HTTPS_PORT, PodTarget, Scrape
 from model.workloads.observability.settings import GrafanaSettings, Observability, PrometheusSettings
 from model.workloads.platform import Releases
 from model.workloads.quantities import storage_quantity
-from model.workloads.routes import name_of_colour
+from model.workloads.routes import name_at_address
 from model.workloads.storage import StorageClass
 
 DASHBOARD_LABEL = "grafana_dashboard"
@@ -294,7 +294,7 @@ class Monitoring(pulumi.ComponentResource):
         settings: Observability,
         domain: str,
         own: Colour,
-        entrances: Mapping[Colour, IPv4Address],
+        entrances: Sequence[IPv4Address],
         rules: Sequence[Rules],
         storage_class: Provided[StorageClass],
         releases: Releases,
@@ -378,7 +378,7 @@ class ScrapeTargets(pulumi.ComponentResource):
         settings: Observability,
         jobs: Sequence[ScrapeJob],
         domain: str,
-        colours: Sequence[Colour],
+        entrances: Sequence[IPv4Address],
         scraping: Definitions,
         needs: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
@@ -387,7 +387,7 @@ class ScrapeTargets(pulumi.ComponentResource):
         super().__init__("lab:kubernetes:ScrapeTargets", name, None, opts)
         own = child_options(self, opts, pulumi.ResourceOptions(depends_on=list(needs)))
         specs = {job.name: job.spec(settings.prometheus.interval) for job in jobs}
-        specs[COLOURS_JOB] = claims_of_colours(settings, domain, colours)
+        specs[COLOURS_JOB] = claims_of_colours(settings, domain, entrances)
         for job, spec in specs.items():
             CustomResource(
                 f"scrape-{job}",
@@ -411,7 +411,7 @@ def stack_values(
     settings: Observability,
     domain: str,
     own: Colour,
-    entrances: Mapping[Colour, IPv4Address],
+    entrances: Sequence[IPv4Address],
     storage_class: StorageClass,
 ) -> StackValues:
     """The stack of one colour."""
@@ -430,7 +430,7 @@ def stack_values(
     )
 
 
-def claims_of_colours(settings: Observability, domain: str, colours: Sequence[Colour]) -> ScrapeConfigSpec:
+def claims_of_colours(settings: Observability, domain: str, entrances: Sequence[IPv4Address]) -> ScrapeConfigSpec:
     """Each colour's Prometheus, asked for what the colour says of itself."""
     watch = settings.colours
     return ScrapeConfigSpec(
@@ -446,10 +446,10 @@ def claims_of_colours(settings: Observability, domain: str, colours: Sequence[Co
         ),
         static_configs=tuple(
             StaticTargets(
-                targets=(f"{name_of_colour(watch.host, colour, domain)}:{HTTPS_PORT}",),
-                labels={"instance": str(colour)},
+                targets=(f"{name_at_address(watch.host, address, domain)}:{HTTPS_PORT}",),
+                labels={"instance": str(address)},
             )
-            for colour in colours
+            for address in entrances
         ),
     )
 
@@ -474,11 +474,11 @@ def pod_monitor(pod: PodTarget, interval: str) -> PodMonitorSpec:
 
 
 def _aliases(
-    settings: Observability, domain: str, entrances: Mapping[Colour, IPv4Address]
+    settings: Observability, domain: str, entrances: Sequence[IPv4Address]
 ) -> tuple[HostAlias, ...]:
     return tuple(
-        HostAlias(ip=str(address), hostnames=(name_of_colour(settings.colours.host, colour, domain),))
-        for colour, address in entrances.items()
+        HostAlias(ip=str(address), hostnames=(name_at_address(settings.colours.host, address, domain),))
+        for address in entrances
     )
 
 

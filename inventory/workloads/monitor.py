@@ -130,7 +130,7 @@ MONITOR = Application(
             service="monitor-prometheus",
             port=9090,
             path=OBSERVABILITY.colours.path,
-            of_colour=True,
+            at_address=True,
             authentication=BasicAuth(username="colours", password=_secret("federation-password")),
         ),
     ),

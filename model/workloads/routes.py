@@ -1,11 +1,11 @@
 """Ways in: which host name leads where, and who must log in before."""
 
+from ipaddress import IPv4Address
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from model.base import Value
-from model.exclusive import Colour
 from model.secrets import SecretReference
 from model.workloads.names import DnsLabel
 
@@ -83,8 +83,8 @@ class Route(Value):
     """Only requests below this path."""
     tunnelled: bool = False
     """Whether the Internet reaches it through the tunnel too, when the colour holds the tunnel."""
-    of_colour: bool = False
-    """Whether the host name ends with the colour, so that both colours can be asked, whichever serves the lab."""
+    at_address: bool = False
+    """Whether the host name ends with the ingress' address, so that each colour can be asked, whichever serves."""
 
     @model_validator(mode="after")
     def _the_internet_is_asked(self) -> "Route":
@@ -97,9 +97,9 @@ class Route(Value):
 
     @model_validator(mode="after")
     def _a_colour_is_asked_from_inside(self) -> "Route":
-        if self.of_colour and (self.tunnelled or isinstance(self.authentication, NativeOidc)):
+        if self.at_address and (self.tunnelled or isinstance(self.authentication, NativeOidc)):
             raise ValueError(
-                f"{self.host}: its name ends with the colour, but the tunnel and Authelia's clients know one name for "
+                f"{self.host}: its name ends with an address, but the tunnel and Authelia's clients know one name for "
                 "both; guard it by the ingress"
             )
         return self
@@ -108,9 +108,9 @@ class Route(Value):
         """The whole host name, the same in both colours."""
         return f"{self.host}.{domain}"
 
-    def name_in(self, colour: Colour, domain: str) -> str:
-        """The whole host name in a colour's cluster."""
-        return name_of_colour(self.host, colour, domain) if self.of_colour else self.name(domain)
+    def name_at(self, address: IPv4Address, domain: str) -> str:
+        """The whole host name at an ingress of this address."""
+        return name_at_address(self.host, address, domain) if self.at_address else self.name(domain)
 
     @property
     def needs_listing(self) -> bool:
@@ -118,9 +118,9 @@ class Route(Value):
         return isinstance(self.authentication, Open | OwnLogin)
 
 
-def name_of_colour(host: str, colour: Colour, domain: str) -> str:
-    """A host name that every colour has one of; one certificate of the domain is for all of them."""
-    return f"{host}-{colour}.{domain}"
+def name_at_address(host: str, address: IPv4Address, domain: str) -> str:
+    """A host name that each colour has one of, without its name in it; one certificate of the domain is for all."""
+    return f"{host}-{str(address).replace('.', '-')}.{domain}"
 
 
 def login_secret_name(route: Route) -> str:

@@ -41,7 +41,7 @@ class ColourWatch(Value):
     """How colours ask each other whether they take themselves for the active one."""
 
     host: DnsLabel
-    """Host name of Prometheus' own answers; each colour's ends with the colour."""
+    """Host name of Prometheus' own answers; each colour's ends with its ingress' address."""
     login: Login
     path: str = Field(default="/federate", pattern=r"^/")
 

@@ -136,5 +136,5 @@ def test_a_card_that_is_not_offered_is_an_alert(trial: Trial):
 
 
 def test_a_colour_that_does_not_run_is_no_fault(trial: Trial):
-    answer = trial.firing("TargetDown", 20, {'up{job="colours",instance="blue"}': "0x30"})
+    answer = trial.firing("TargetDown", 20, {'up{job="colours",instance="10.0.30.131"}': "0x30"})
     assert answer.accepted, answer.text

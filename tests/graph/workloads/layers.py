@@ -88,7 +88,7 @@ def ground(
         settings=settings,
         lineage=born or lineage(),
         active=configuration.shared.active_colour is colour,
-        entrances={one: other.address_plan.load_balancer_pool.first for one, other in configuration.colours.items()},
+        entrances=sorted(one.address_plan.load_balancer_pool.first for one in configuration.colours.values()),
         secrets=initial_secrets(),
         secrets_file=SECRETS_FILE,
     )

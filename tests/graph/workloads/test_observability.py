@@ -104,13 +104,13 @@ def test_each_colour_asks_both_under_names_that_prometheus_knows():
         aliases = values("kube-prometheus-stack", recording)["prometheus"]["prometheusSpec"]["hostAliases"]
         known = {(one["hostnames"][0], one["ip"]) for one in aliases}
         assert known == {
-            ("federation-green.bhamm-lab.com", "10.0.30.31"), ("federation-blue.bhamm-lab.com", "10.0.30.131"),
+            ("federation-10-0-30-31.bhamm-lab.com", "10.0.30.31"),
+            ("federation-10-0-30-131.bhamm-lab.com", "10.0.30.131"),
         }  # fmt: skip
         assert asked == {f"{name}:443" for name, _ in known}
         route = recording.one(layers.ROUTE, "monitor-federation-federate")
-        assert spec(route)["routes"][0]["match"] == (
-            f"Host(`federation-{colour}.bhamm-lab.com`) && PathPrefix(`/federate`)"
-        )
+        own_name = "federation-10-0-30-31" if colour is Colour.GREEN else "federation-10-0-30-131"
+        assert spec(route)["routes"][0]["match"] == f"Host(`{own_name}.bhamm-lab.com`) && PathPrefix(`/federate`)"
         own = [rule for one in recording.of_type(RULE) for group in spec(one)["groups"] for rule in group["rules"]
                if rule.get("record") == "lab:colour:active"]  # fmt: skip
         assert [(rule["expr"], rule["labels"]) for rule in own] == [

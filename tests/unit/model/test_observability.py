@@ -164,10 +164,10 @@ def test_a_password_is_not_asked_for_past_the_ingress():
               authentication=BasicAuth(username="hosts", password=PASSWORD))  # fmt: skip
 
 
-def test_a_name_of_a_colour_is_no_place_to_be_sent_back_to():
+def test_a_name_with_an_address_is_no_place_to_be_sent_back_to():
     login = NativeOidc(client="grafana", client_secret=None, callback="/login")
-    with pytest.raises(ValidationError, match="its name ends with the colour"):
-        Route(host="grafana", service="grafana", port=80, of_colour=True, authentication=login)
+    with pytest.raises(ValidationError, match="its name ends with an address"):
+        Route(host="grafana", service="grafana", port=80, at_address=True, authentication=login)
 
 
 def test_tracing_has_its_key_from_vault():
