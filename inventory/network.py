@@ -159,6 +159,8 @@ POWER_SUPPLIES = (
         model="CyberPower OR500LCDRM1U",
         power=Watts(300),
         feeds=(FIREWALL.name, _POE, _CORE),
+        # Nobody watches it yet; this is the host to lead its cable to.
+        watched_by=INDY,
     ),
 )
 

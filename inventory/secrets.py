@@ -264,6 +264,51 @@ _MONITOR = (
     *_s3_pair("core/monitor", _LOKI_S3, MONITOR, _secrets(MONITOR)),
 )
 
+_ALERT_URLS = (
+    _vault(
+        "core/monitor",
+        "alert-owner-url",
+        MONITOR,
+        SecretKind.TOKEN,
+        Characters(length=32, prefix="https://ntfy.sh/"),
+        _secrets(MONITOR),
+        issuer="a topic of ntfy, with `?template=alertmanager`",
+    ),
+    _vault(
+        "core/monitor",
+        "alert-watchman-url",
+        MONITOR,
+        SecretKind.TOKEN,
+        Characters(length=36, alphabet=Alphabet.HEXADECIMAL, prefix="https://hc-ping.com/"),
+        _secrets(MONITOR),
+        issuer="Healthchecks, the ping URL of a check with a period of five minutes",
+    ),
+)
+"""Whoever knows one of them may send, and the second keeps an alarm silent."""
+
+_EXPORTERS = (
+    _vault("core/monitor", "pikvm-username", MONITOR, SecretKind.IDENTIFIER, Plain(text="admin"), _secrets(MONITOR)),
+    _vault("core/monitor", "pikvm-password", MONITOR, SecretKind.PASSWORD, _PASSWORD, _secrets(MONITOR)),
+    _vault(
+        "core/monitor",
+        "proxmox-token",
+        MONITOR,
+        SecretKind.TOKEN,
+        Characters(length=36, alphabet=Alphabet.HEXADECIMAL),
+        _secrets(MONITOR),
+        issuer="Proxmox VE, Datacenter, Permissions, API Tokens: `monitor` of prometheus@pve, role PVEAuditor",
+    ),
+    _vault(
+        "core/monitor",
+        "loki-push-password",
+        MONITOR,
+        SecretKind.PASSWORD,
+        _PASSWORD,
+        (*_secrets(MONITOR), *_outside(ANSIBLE)),
+    ),
+    _vault("core/monitor", "federation-password", MONITOR, SecretKind.PASSWORD, _PASSWORD, _secrets(MONITOR)),
+)
+
 _HARBOR = (
     _vault(
         "core/harbor",
@@ -370,6 +415,7 @@ _CLOUDFLARE = (
 _CLOUDFLARE_COPIES = (
     _copy("core/cert-manager", "cloudflare-token", _CLOUDFLARE, "cloudflare-token", CERT_MANAGER),
     _copy("core/cloudflare", "cloudflare-token", _CLOUDFLARE, "cloudflare-token", CLOUDFLARE),
+    _copy("core/monitor", "cloudflare-token", _CLOUDFLARE, "cloudflare-token", MONITOR),
     _copy("core/cloudflare", "account-id", _CLOUDFLARE, "account-id", CLOUDFLARE),
     _copy("core/cloudflare", "tunnel-secret", _CLOUDFLARE, "tunnel_secret", CLOUDFLARE),
 )
@@ -585,6 +631,7 @@ _BOOTSTRAP = (
         for key in _MONITOR
         if key.place.property == "GF_AUTH_GENERIC_OAUTH_CLIENT_SECRET"
     ),
+    *(_adopted("monitor/monitor-external-secret", key) for key in _ALERT_URLS),
     *(
         _adopted("seaweedfs/seaweedfs-external-secret", key)
         for key in _SEAWEEDFS
@@ -603,6 +650,8 @@ SCHEMA = SecretSchema(
         *_K8UP,
         *_CNPG,
         *_MONITOR,
+        *_ALERT_URLS,
+        *_EXPORTERS,
         *_HARBOR,
         *_SEAWEEDFS,
         *_CLOUDFLARE_COPIES,

@@ -127,6 +127,8 @@ class UninterruptiblePowerSupply(Device):
 
     power: Watts
     feeds: tuple[DeviceName, ...]
+    watched_by: str | None = None
+    """Host that its USB cable leads to; Network UPS Tools runs there."""
 
 
 class KeyboardVideoMouse(Device):

@@ -104,6 +104,8 @@ def build(lab: Lab, workloads: Workloads, configuration: Configuration, colour: 
                 own=Incarnation(colour=colour, number=settings.incarnation), source=settings.begins_with
             ),
             leases=configuration.held_by(colour),
+            active=configuration.shared.active_colour is colour,
+            entrances=sorted(one.address_plan.load_balancer_pool.first for one in configuration.colours.values()),
             secrets=secrets.init_secrets(),
             secrets_file=secrets.encrypted(),
         ),

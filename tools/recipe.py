@@ -220,6 +220,27 @@ CUSTOM_RESOURCES = Recipe(
     expected_minutes=1.5,
 )
 
+PROMETHEUS = Recipe(
+    name="prometheus",
+    purpose="checks and tries the rules of Prometheus, for the tests alone",
+    binaries=(Binary("promtool", "github.com/prometheus/prometheus/cmd/promtool"),),
+    expected_minutes=3.0,
+)
+
+ALERTMANAGER = Recipe(
+    name="alertmanager",
+    purpose="checks where alerts are sent, for the tests alone",
+    binaries=(Binary("amtool", "github.com/prometheus/alertmanager/cmd/amtool"),),
+    expected_minutes=1.0,
+)
+
+ALLOY_SYNTAX = Recipe(
+    name="alloy-syntax",
+    purpose="reads the configurations of Alloy, for the tests alone",
+    binaries=(Binary("alloy-syntax", "."),),
+    expected_minutes=0.3,
+)
+
 ENGINE = (PULUMI, PULUMI_LANGUAGE_PYTHON)
 TWIN = (PROXMOX_PROVIDER, TALOS_MACHINERY)
 CONTROL_PLANE = (KUBERNETES, ETCD, KWOK, CUSTOM_RESOURCES)

@@ -32,6 +32,7 @@ from model.workloads.custom.external_secrets import (
     RemoteReference,
     SecretData,
     SecretTarget,
+    SecretTemplate,
     ServiceAccountReference,
     StoreCondition,
     StoreReference,
@@ -44,6 +45,9 @@ from model.workloads.objects import kinds
 from model.workloads.platform import Releases, VaultAccess
 
 REFRESH = "30m"
+LOGIN_TYPE = "kubernetes.io/basic-auth"
+USERNAME, PASSWORD = "username", "password"
+"""Keys of a Secret that is a login."""
 
 
 class ExternalSecretsValues(ChartValues):
@@ -111,10 +115,14 @@ class NamespaceSecrets(pulumi.ComponentResource):
         *,
         namespace: Provided[Namespace],
         wanted: Mapping[str, Mapping[str, SecretReference]],
+        logins: Mapping[str, str] | None = None,
         stores: SecretStores,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`wanted` are the Secrets by name, each with its keys and where their values come from."""
+        """`wanted` are the Secrets by name, each with its keys and where their values come from.
+
+        `logins` are those with a password to which a user name belongs, by their names.
+        """
         super().__init__("lab:kubernetes:NamespaceSecrets", name, None, opts)
         place = namespace.value.name
         stores.check(place, (reference for keys in wanted.values() for reference in keys.values()))
@@ -136,7 +144,7 @@ class NamespaceSecrets(pulumi.ComponentResource):
                 by=CustomResource(
                     f"{place}-{secret}",
                     metadata=Metadata(name=secret, namespace=place),
-                    content=ExternalSecret(spec=_secret(secret, place, keys)),
+                    content=ExternalSecret(spec=_secret(secret, place, keys, (logins or {}).get(secret))),
                     definitions=stores.definitions,
                     opts=child_options(self, opts, pulumi.ResourceOptions(depends_on=[store])),
                 ),
@@ -170,11 +178,13 @@ def _store(namespace: str, server: str) -> ClusterSecretStoreSpec:
     )
 
 
-def _secret(name: str, namespace: str, keys: Mapping[str, SecretReference]) -> ExternalSecretSpec:
+def _secret(
+    name: str, namespace: str, keys: Mapping[str, SecretReference], username: str | None
+) -> ExternalSecretSpec:
     return ExternalSecretSpec(
         refresh_interval=REFRESH,
         secret_store_ref=StoreReference(name=store_name(namespace)),
-        target=SecretTarget(name=name),
+        target=SecretTarget(name=name, template=None if username is None else _login(username)),
         data=tuple(
             SecretData(
                 secret_key=key,
@@ -183,3 +193,8 @@ def _secret(name: str, namespace: str, keys: Mapping[str, SecretReference]) -> E
             for key, reference in keys.items()
         ),
     )
+
+
+def _login(username: str) -> SecretTemplate:
+    """A Secret of the type that the ingress takes for a login, with the password that is read."""
+    return SecretTemplate(type=LOGIN_TYPE, data={USERNAME: username, PASSWORD: f"{{{{ .{PASSWORD} }}}}"})

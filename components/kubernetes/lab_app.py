@@ -6,6 +6,7 @@ import pulumi
 
 from components.kubernetes.access import ServiceAccess
 from components.kubernetes.chart_application import ChartApplication
+from components.kubernetes.external_secrets import PASSWORD as LOGIN_PASSWORD
 from components.kubernetes.external_secrets import NamespaceSecrets
 from components.kubernetes.ingress import CLASS, CLASS_ANNOTATION, ENTRY_POINT
 from components.kubernetes.namespaces import make_namespace
@@ -22,13 +23,22 @@ from model.workloads.applications import Application
 from model.workloads.custom.dragonfly import Dragonfly, DragonflySpec
 from model.workloads.custom.prometheus import Endpoint, ServiceMonitor, ServiceMonitorSpec
 from model.workloads.custom.selectors import LabelSelector
-from model.workloads.custom.traefik import IngressRoute, IngressRouteSpec, RouteService, Tls
+from model.workloads.custom.traefik import (
+    BasicAuthentication,
+    IngressRoute,
+    IngressRouteSpec,
+    Middleware,
+    MiddlewareReference,
+    MiddlewareSpec,
+    RouteService,
+    Tls,
+)
 from model.workloads.custom.traefik import Route as TraefikRoute
 from model.workloads.custom.tunnels import Subject, SubjectSpec, TunnelBinding
 from model.workloads.keeping import BackedUp
 from model.workloads.namespaces import Namespace
 from model.workloads.platform import S3Keys
-from model.workloads.routes import ForwardAuth, Route
+from model.workloads.routes import BasicAuth, ForwardAuth, Route, login_secret_name
 from model.workloads.schedules import BackupJob, Slot
 from model.workloads.storage import StorageTier
 
@@ -63,6 +73,9 @@ class LabApp(pulumi.ComponentResource):
         self.namespace = make_namespace(application.namespace, self._child()) if there is None else there
         secrets = self._secrets()
         needs: list[pulumi.Resource] = [secret.by for secret in secrets.values()]
+        needs += platform.installed.get(application.target, ())
+        if application.buckets:
+            needs.append(platform.object_storage.by)
 
         if application.volumes:
             repository = self._repository(secrets)
@@ -94,7 +107,9 @@ class LabApp(pulumi.ComponentResource):
             self._route(route)
         self._tunnel_binding()
         self._scraping()
-        self.register_outputs({"hosts": [route.name(platform.ingress.domain) for route in application.routes]})
+        ingress = platform.ingress
+        hosts = [route.name_at(ingress.address, ingress.domain) for route in application.routes]
+        self.register_outputs({"hosts": hosts})
 
     def _child(self, *needs: pulumi.Resource) -> pulumi.ResourceOptions:
         return child_options(self, self._opts, pulumi.ResourceOptions(depends_on=list(needs)))
@@ -108,6 +123,7 @@ class LabApp(pulumi.ComponentResource):
     def _secrets(self) -> dict[str, Provided[str]]:
         """The application's own Secret, and the keys of the buckets that its backups go to."""
         wanted: dict[str, dict[str, SecretReference]] = {}
+        logins: dict[str, str] = {}
         if self._application.secrets:
             wanted[target_secret_name(self._application.key)] = dict(self._application.secrets)
         storage = self._platform.workloads.object_storage
@@ -116,12 +132,18 @@ class LabApp(pulumi.ComponentResource):
             wanted[VOLUME_CREDENTIALS] = {**bucket_keys(storage.snapshots.keys), PASSWORD: password}
         if self._has_slot(BackupJob.DATABASES):
             wanted[DATABASE_CREDENTIALS] = bucket_keys(storage.archives.keys)
+        for route in self._application.routes:
+            if isinstance(route.authentication, BasicAuth):
+                secret = login_secret_name(route)
+                wanted[secret] = {LOGIN_PASSWORD: route.authentication.password}
+                logins[secret] = route.authentication.username
         if not wanted:
             return {}
         made = NamespaceSecrets(
             f"{self._application.name}-secrets",
             namespace=self.namespace,
             wanted=wanted,
+            logins=logins,
             stores=self._platform.stores,
             opts=self._child(),
         )
@@ -231,7 +253,9 @@ class LabApp(pulumi.ComponentResource):
         passed = [ingress.headers]
         if isinstance(route.authentication, ForwardAuth):
             passed.append(ingress.forward_auth)
-        host = route.name(ingress.domain)
+        elif isinstance(route.authentication, BasicAuth):
+            passed.append(self._login(route))
+        host = route.name_at(ingress.address, ingress.domain)
         match = f"Host(`{host}`)" if route.path == "/" else f"Host(`{host}`) && PathPrefix(`{route.path}`)"
         suffix = "" if route.path == "/" else "-" + route.path.strip("/").replace("/", "-")
         CustomResource(
@@ -257,6 +281,18 @@ class LabApp(pulumi.ComponentResource):
             definitions=ingress.routes,
             opts=self._child(*(middleware.by for middleware in passed), *self.ready),
         )
+
+    def _login(self, route: Route) -> Provided[MiddlewareReference]:
+        """What asks for the name and the password of the route; its Secret is among those of the namespace."""
+        name, namespace = login_secret_name(route), self.namespace.value.name
+        middleware = CustomResource(
+            f"{self._application.name}-{name}",
+            metadata=Metadata(name=name, namespace=namespace, annotations={CLASS_ANNOTATION: CLASS}),
+            content=Middleware(spec=MiddlewareSpec(basic_auth=BasicAuthentication(secret=name))),
+            definitions=self._platform.ingress.routes,
+            opts=self._child(*self.ready),
+        )
+        return Provided(MiddlewareReference(name=name, namespace=namespace), by=middleware)
 
     def _tunnel_binding(self) -> None:
         tunnel = self._platform.tunnel
@@ -284,7 +320,7 @@ class LabApp(pulumi.ComponentResource):
                         selector=LabelSelector(match_labels={"app.kubernetes.io/name": target.service}),
                         endpoints=(
                             Endpoint(
-                                port=target.port, path=target.path, interval=f"{target.interval_seconds}s"
+                                port=target.port, path=target.path, interval=f"{target.interval_seconds}s",
                             ),
                         ),
                     )

@@ -1,7 +1,8 @@
 """The layers of a cluster, from the bare network to the applications: each takes what the one before made."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 
 import pulumi
 
@@ -12,6 +13,7 @@ from components.kubernetes.external_secrets import NamespaceSecrets, SecretStore
 from components.kubernetes.graphics_cards import GraphicsCards
 from components.kubernetes.ingress import Ingress
 from components.kubernetes.lab_app import VOLUME_CREDENTIALS, LabApp, bucket_keys
+from components.kubernetes.monitoring import Monitoring, ScrapeTargets
 from components.kubernetes.namespaces import BootstrapSecrets, InitialSecret, Namespaces
 from components.kubernetes.network import ClusterNetwork
 from components.kubernetes.node_features import NodeFeatures
@@ -25,11 +27,16 @@ from components.kubernetes.storage_copies import StorageCopies, copy_ground
 from components.kubernetes.vault import VaultServer
 from components.kubernetes.volumes import PASSWORD, Repository, RepositoryUpkeep
 from model.cluster import NodePlan
-from model.configuration import ColourConfiguration, Layer
+from model.configuration import BackupRole, ColourConfiguration, Layer
 from model.exclusive import ExclusiveRole, LeaseName
 from model.lab import Lab
 from model.lineage import Lineage
 from model.secrets import Tree
+from model.workloads.names import NamespaceName
+from model.workloads.observability.lab_rules import lab_rules
+from model.workloads.observability.objectives import backup_objectives
+from model.workloads.observability.rules import Rules
+from model.workloads.observability.scraping import scrape_jobs
 from model.workloads.platform import Workloads
 from model.workloads.schedules import BackupJob, Slot
 from model.workloads.storage import StorageClass, StorageTier
@@ -48,6 +55,10 @@ class ClusterGround:
     lineage: Lineage
     leases: Sequence[LeaseName]
     """Exclusive things that the colour holds."""
+    active: bool
+    """Whether this colour is the one that serves the lab."""
+    entrances: Sequence[IPv4Address]
+    """Addresses of every colour's ingress, whether the colour runs or not."""
     secrets: Sequence[InitialSecret]
     """What must be readable before Vault is up."""
     secrets_file: str
@@ -75,7 +86,9 @@ def build_layers(ground: ClusterGround, *, opts: pulumi.ResourceOptions) -> None
         return
     platform = base(ground, made, opts=opts)
     for layer in layers:
-        applications(platform, layer, opts=opts)
+        made_of_layer = applications(platform, layer, opts=opts)
+        if layer is Layer.BASE:
+            targets(ground, platform, made_of_layer.values(), opts=opts)
 
 
 def substrate(ground: ClusterGround, *, opts: pulumi.ResourceOptions) -> Substrate:
@@ -141,9 +154,28 @@ def base(ground: ClusterGround, made: Substrate, *, opts: pulumi.ResourceOptions
     """Operators, Vault and what is read from it, certificates, the way in, and the first place of backups."""
     workloads, releases = ground.workloads, ground.workloads.releases
     delivery = Delivery(argo_cd=made.argo_cd, namespaces=made.namespaces, layer=Layer.BASE)
+    watched = workloads.observability
+    monitoring = Monitoring(
+        "monitoring",
+        settings=watched,
+        domain=ground.lab.domain,
+        own=ground.lineage.own.colour,
+        entrances=ground.entrances,
+        rules=rules(ground),
+        storage_class=made.storage[StorageTier.BLOCK],
+        releases=releases,
+        delivery=delivery,
+        secrets=made.secrets,
+        opts=opts,
+    )
     certificates = CertificateOperator("cert-manager", releases=releases, delivery=delivery, opts=opts)
     operators = Operators(
-        "operators", releases=releases, delivery=delivery, certificates=certificates.definitions, opts=opts
+        "operators",
+        releases=releases,
+        delivery=delivery,
+        certificates=certificates.definitions,
+        push_gateway=watched.push_address,
+        opts=opts,
     )
     vault_paths = list(
         dict.fromkeys(key.place.path for key in workloads.secrets.keys if key.place.tree is Tree.VAULT)
@@ -226,10 +258,45 @@ def base(ground: ClusterGround, made: Substrate, *, opts: pulumi.ResourceOptions
         ingress=ingress,
         object_storage=copies.storage,
         cards=_cards(ground, made, certificates.definitions, delivery, opts),
+        scraping=monitoring.scraping,
+        installed={NamespaceName(watched.namespace): monitoring.installed},
     )
     if platform.writes_backups:
         _upkeep(platform, opts)
     return platform
+
+
+def rules(ground: ClusterGround) -> Sequence[Rules]:
+    """What is an alert in this colour: only who writes backups can be late with them."""
+    workloads = ground.workloads
+    writes = ground.settings.backup_role is BackupRole.WRITER
+    tolerance = workloads.observability.backup_tolerance
+    return lab_rules(
+        nodes=ground.nodes,
+        objectives=backup_objectives(workloads.timetable, tolerance) if writes else {},
+        watched=workloads.watched_canary,
+        own=ground.lineage.own.colour,
+        active=ground.active,
+    )
+
+
+def targets(
+    ground: ClusterGround, platform: Platform, made: Iterable[LabApp], *, opts: pulumi.ResourceOptions
+) -> None:
+    """What Prometheus reads besides what says so itself; after the Secrets and exporters in its namespace."""
+    watched = ground.workloads.observability
+    if platform.scraping is None:
+        return
+    ScrapeTargets(
+        "scrape-targets",
+        settings=watched,
+        jobs=scrape_jobs(ground.lab, watched.exporters),
+        domain=ground.lab.domain,
+        entrances=ground.entrances,
+        scraping=platform.scraping,
+        needs=[one for app in made if app.namespace.value.name == watched.namespace for one in app.ready],
+        opts=opts,
+    )
 
 
 def applications(platform: Platform, layer: Layer, *, opts: pulumi.ResourceOptions) -> Mapping[str, LabApp]:

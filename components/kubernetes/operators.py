@@ -22,6 +22,13 @@ DRAGONFLY_NAMESPACE = "dragonflydb"
 WORKFLOWS_NAMESPACE = "argo"
 
 
+class Variable(CamelCase):
+    """An environment variable."""
+
+    name: str
+    value: str
+
+
 class K8upSettings(CamelCase):
     """How the operator runs."""
 
@@ -29,12 +36,13 @@ class K8upSettings(CamelCase):
     """The timetable is in UTC; a time zone with summer time would make two slots meet once a year."""
     skip_without_annotation: bool = True
     """A volume that says nothing is not backed up: the lab's all say."""
+    env_vars: tuple[Variable, ...]
 
 
 class K8upValues(ChartValues):
     """Values of the chart `k8up`."""
 
-    k8up: K8upSettings = K8upSettings()
+    k8up: K8upSettings
 
 
 class WorkflowServer(CamelCase):
@@ -81,9 +89,13 @@ class Operators(pulumi.ComponentResource):
         releases: Releases,
         delivery: Delivery,
         certificates: Definitions,
+        push_gateway: str,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`certificates` are cert-manager's kinds: the Barman plugin has a certificate of its own."""
+        """`certificates` are cert-manager's kinds: the Barman plugin has a certificate of its own.
+
+        `push_gateway` is the URL that backups tell of themselves; they do not fail when it is away.
+        """
         super().__init__("lab:kubernetes:Operators", name, None, opts)
         own = child_options(self, opts)
         postgres = delivery.apply(
@@ -119,7 +131,9 @@ class Operators(pulumi.ComponentResource):
                 name="k8up",
                 namespace=K8UP_NAMESPACE,
                 source=releases.k8up,
-                values=K8upValues(),
+                values=K8upValues(
+                    k8up=K8upSettings(env_vars=(Variable(name="BACKUP_PROMURL", value=push_gateway),))
+                ),
                 kinds=kinds(Schedule),
                 install_definitions=False,
             ),

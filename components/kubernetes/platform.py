@@ -1,6 +1,6 @@
 """What applications stand on, as typed objects of the components that made it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pulumi
@@ -14,6 +14,7 @@ from components.kubernetes.provided import Definitions, Provided
 from model.configuration import BackupRole
 from model.lineage import Lineage
 from model.workloads.custom.tunnels import TunnelReference
+from model.workloads.names import NamespaceName
 from model.workloads.platform import ObjectStorage, Workloads
 from model.workloads.storage import StorageClass, StorageTier
 
@@ -45,7 +46,9 @@ class Platform:
     tunnel: Tunnel | None = None
     """None where the colour does not hold the tunnel."""
     scraping: Definitions | None = None
-    """Prometheus' kinds; None until observability is built."""
+    """Prometheus' kinds; None where nothing watches."""
+    installed: Mapping[NamespaceName, Sequence[pulumi.Resource]] = field(default_factory=dict)
+    """What the platform has installed into a namespace that an application has its routes and secrets in."""
 
     @property
     def writes_backups(self) -> bool:

@@ -6,8 +6,10 @@ To add an application, write its value in a module here and add it to the end of
 from inventory.secrets import SCHEMA
 from inventory.workloads.backups import BACKUPS
 from inventory.workloads.canary import CANARY
+from inventory.workloads.monitor import MONITOR
 from inventory.workloads.namespaces import NAMESPACES
 from inventory.workloads.object_storage import OBJECT_STORAGE
+from inventory.workloads.observability import OBSERVABILITY
 from inventory.workloads.projects import PROJECTS
 from inventory.workloads.releases import DRAGONFLY_IMAGE, RELEASES
 from model.secrets import SecretReference
@@ -18,7 +20,7 @@ from model.workloads.platform import Certificates, Workloads
 from model.workloads.quantities import Amount, Millicores, Resources
 from model.workloads.routes import OpenRoute
 
-APPLICATIONS: tuple[Application, ...] = (CANARY,)
+APPLICATIONS: tuple[Application, ...] = (CANARY, MONITOR)
 """In the order in which their backups follow each other. A new one goes to the end, so that no other's minute moves."""
 
 OPEN_ROUTES: tuple[OpenRoute, ...] = ()
@@ -43,6 +45,7 @@ WORKLOADS = Workloads(
     ),
     authentication="http://authelia.authelia.svc.cluster.local/api/authz/forward-auth",
     open_routes=OPEN_ROUTES,
+    observability=OBSERVABILITY,
     secrets=SCHEMA,
     applications=APPLICATIONS,
 )

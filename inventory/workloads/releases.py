@@ -5,6 +5,7 @@ from model.workloads.platform import Releases
 
 _ARGO = "https://argoproj.github.io/argo-helm"
 _CEPH = "https://ceph.github.io/csi-charts"
+_PROMETHEUS = "https://prometheus-community.github.io/helm-charts"
 _SNAPSHOTTER = "https://github.com/kubernetes-csi/external-snapshotter"
 _SNAPSHOTTER_VERSION = "v8.3.0"
 _VAULT_OPERATOR = "1.22.5"
@@ -79,6 +80,11 @@ RELEASES = Releases(
     ),
     amd_gpu_operator=HelmRepository(
         url="https://rocm.github.io/gpu-operator", chart="gpu-operator-charts", version=_AMD_OPERATOR
+    ),
+    kube_prometheus_stack=HelmRepository(url=_PROMETHEUS, chart="kube-prometheus-stack", version="77.14.0"),
+    prometheus_pushgateway=HelmRepository(url=_PROMETHEUS, chart="prometheus-pushgateway", version="3.4.1"),
+    metrics_server=HelmRepository(
+        url="https://kubernetes-sigs.github.io/metrics-server", chart="metrics-server", version="3.13.0"
     ),
     vault="docker.io/hashicorp/vault:1.19.3",
     sops="ghcr.io/getsops/sops:v3.10.2-alpine",

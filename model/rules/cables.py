@@ -276,6 +276,13 @@ def _attached(lab: Lab) -> Iterator[Violation]:
                     place(Part.POWER_SUPPLIES, "feeds", item=supply.name),
                     "remove it from `feeds`",
                 )
+        hypervisors = [host.name for host in lab.hypervisors]
+        if supply.watched_by is not None and supply.watched_by not in hypervisors:
+            yield _violation(
+                f"UPS {supply.name} is watched by `{supply.watched_by}`, which is no Proxmox host",
+                place(Part.POWER_SUPPLIES, "watched_by", item=supply.name),
+                near_miss(supply.watched_by, hypervisors),
+            )
         if supply.power <= 0:
             yield _violation(
                 f"UPS {supply.name} has {supply.power} W",

@@ -16,7 +16,7 @@ from model.workloads.keeping import BackedUp
 from model.workloads.names import DnsLabel, NamespaceName
 from model.workloads.namespaces import Namespace
 from model.workloads.permissions import Permission, ScrapeTarget
-from model.workloads.routes import Route
+from model.workloads.routes import BasicAuth, Route
 from model.workloads.schedules import BackupJob, Slot
 from model.workloads.storage import AccessMode, StorageTier, Volume
 
@@ -37,6 +37,8 @@ class Application(Value):
     volumes: tuple[Volume, ...] = ()
     database: PostgresDatabase | None = None
     cache: Cache | None = None
+    buckets: tuple[DnsLabel, ...] = ()
+    """Buckets of the cluster's object storage that it keeps things in itself; it comes after them."""
     permissions: tuple[Permission, ...] = ()
     scraped: tuple[ScrapeTarget, ...] = ()
 
@@ -99,8 +101,10 @@ class Application(Value):
 
     @property
     def secret_references(self) -> tuple[SecretReference, ...]:
-        """Every secret that it reads, each once."""
-        return tuple(dict.fromkeys(self.secrets.values()))
+        """Every secret that it reads, or that the ingress asks for before it, each once."""
+        logins = (route.authentication for route in self.routes)
+        asked = (login.password for login in logins if isinstance(login, BasicAuth))
+        return tuple(dict.fromkeys((*self.secrets.values(), *asked)))
 
     def _processes(self) -> Iterator[str]:
         volumes = [volume.name for volume in self.volumes]

@@ -26,6 +26,8 @@ from model.workloads.custom.argo_cd import AppProjectSpec, GroupKind, ProjectDes
 from model.workloads.images import Image
 from model.workloads.names import DnsLabel, NamespaceName
 from model.workloads.namespaces import Namespace
+from model.workloads.observability.lab_rules import Canary
+from model.workloads.observability.settings import Observability
 from model.workloads.retention import Retention
 from model.workloads.routes import NativeOidc, OpenRoute
 from model.workloads.schedules import BackupJob, Hours, Minutes, Timetable, timetable
@@ -63,6 +65,9 @@ class Releases(Value):
     seaweedfs: HelmRepository
     intel_device_plugins: HelmRepository
     amd_gpu_operator: HelmRepository
+    kube_prometheus_stack: HelmRepository
+    prometheus_pushgateway: HelmRepository
+    metrics_server: HelmRepository
 
     vault: Image
     sops: Image
@@ -238,12 +243,21 @@ class Workloads(Value):
     authentication: str = Field(pattern=r"^https?://")
     """URL that the ingress asks before a request passes."""
     open_routes: tuple[OpenRoute, ...]
+    observability: Observability
     secrets: SecretSchema
     applications: tuple[Application, ...]
 
     @model_validator(mode="after")
     def _is_sound(self) -> "Workloads":
-        problems = [*self._names(), *self._routes(), *self._secrets(), *self._clients(), *self._projects()]
+        problems = [
+            *self._names(),
+            *self._routes(),
+            *self._secrets(),
+            *self._clients(),
+            *self._projects(),
+            *self._buckets(),
+            *self._watched(),
+        ]
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -304,6 +318,16 @@ class Workloads(Value):
         times = self.backups.times
         slots = (slot for application in self.applications for slot in application.slots)
         return timetable(slots, times.upkeep, begin=times.begin, period=times.period, spacing=times.spacing)
+
+    @property
+    def watched_canary(self) -> Canary:
+        """What the canary is to do, and when its silence means something."""
+        canary = next(one for one in self.applications if one.name == self.observability.canary)
+        return Canary(
+            namespace=canary.namespace.name,
+            tasks=tuple(task.name for task in canary.tasks),
+            stale_after=self.observability.canary_stale_after,
+        )
 
     @property
     def vault_access(self) -> tuple[VaultAccess, ...]:
@@ -408,6 +432,22 @@ class Workloads(Value):
                         f"application {application.name}: {login.client_secret} is not the secret of the OIDC client "
                         f"`{login.client}`; take the key whose client it is"
                     )
+
+    def _buckets(self) -> Iterator[str]:
+        there = [bucket.name for bucket in self.object_storage.buckets]
+        for application in self.applications:
+            for bucket in application.buckets:
+                if bucket not in there:
+                    yield (
+                        f"application {application.name} uses the bucket `{bucket}`; the object storage has "
+                        f"{', '.join(there)}"
+                    )
+
+    def _watched(self) -> Iterator[str]:
+        name = self.observability.canary
+        found = next((application for application in self.applications if application.name == name), None)
+        if found is None or not found.tasks:
+            yield f"alerts wait for the times that `{name}` writes, but there is no such application with tasks"
 
     def _projects(self) -> Iterator[str]:
         layers = {project.layer for project in self.projects}

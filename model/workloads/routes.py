@@ -1,5 +1,6 @@
 """Ways in: which host name leads where, and who must log in before."""
 
+from ipaddress import IPv4Address
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -35,6 +36,14 @@ class ApiKey(Value):
     key: SecretReference
 
 
+class BasicAuth(Value):
+    """Programs call it with a name and a password, which the ingress checks before the request passes."""
+
+    kind: Literal["basic-auth"] = "basic-auth"
+    username: str = Field(pattern=r"^[a-z][-a-z0-9]*$")
+    password: SecretReference
+
+
 class OwnLogin(Value):
     """The application has users and passwords of its own, which Authelia does not know."""
 
@@ -48,7 +57,7 @@ class Open(Value):
 
 
 Authentication = Annotated[
-    ForwardAuth | NativeOidc | ApiKey | OwnLogin | Open, Field(discriminator="kind")
+    ForwardAuth | NativeOidc | ApiKey | BasicAuth | OwnLogin | Open, Field(discriminator="kind")
 ]
 """Who must log in. It has no default: whoever adds a route decides."""
 
@@ -74,21 +83,46 @@ class Route(Value):
     """Only requests below this path."""
     tunnelled: bool = False
     """Whether the Internet reaches it through the tunnel too, when the colour holds the tunnel."""
+    at_address: bool = False
+    """Whether the host name ends with the ingress' address, so that each colour can be asked, whichever serves."""
 
     @model_validator(mode="after")
     def _the_internet_is_asked(self) -> "Route":
-        if self.tunnelled and isinstance(self.authentication, ForwardAuth):
+        if self.tunnelled and isinstance(self.authentication, ForwardAuth | BasicAuth):
             raise ValueError(
-                f"{self.host}: the tunnel leads past the ingress, so nobody would ask Authelia; "
+                f"{self.host}: the tunnel leads past the ingress, so nobody would be asked for a login; "
                 "let the application log in itself, or do not tunnel it"
             )
         return self
 
+    @model_validator(mode="after")
+    def _a_colour_is_asked_from_inside(self) -> "Route":
+        if self.at_address and (self.tunnelled or isinstance(self.authentication, NativeOidc)):
+            raise ValueError(
+                f"{self.host}: its name ends with an address, but the tunnel and Authelia's clients know one name for "
+                "both; guard it by the ingress"
+            )
+        return self
+
     def name(self, domain: str) -> str:
-        """The whole host name."""
+        """The whole host name, the same in both colours."""
         return f"{self.host}.{domain}"
+
+    def name_at(self, address: IPv4Address, domain: str) -> str:
+        """The whole host name at an ingress of this address."""
+        return name_at_address(self.host, address, domain) if self.at_address else self.name(domain)
 
     @property
     def needs_listing(self) -> bool:
         """Whether it must be on the list of open routes."""
         return isinstance(self.authentication, Open | OwnLogin)
+
+
+def name_at_address(host: str, address: IPv4Address, domain: str) -> str:
+    """A host name that each colour has one of, without its name in it; one certificate of the domain is for all."""
+    return f"{host}-{str(address).replace('.', '-')}.{domain}"
+
+
+def login_secret_name(route: Route) -> str:
+    """Name of the Secret with `username` and `password` of a route that the ingress guards with them."""
+    return f"{route.host}-login"

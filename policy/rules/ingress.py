@@ -17,6 +17,11 @@ DNS_RECORD = "cloudflare:index/dnsRecord:DnsRecord"
 TUNNEL_CONFIGURATION = "cloudflare:index/zeroTrustTunnelCloudflaredConfig:ZeroTrustTunnelCloudflaredConfig"
 
 FORWARD_AUTH = "forward-auth"
+BASIC_AUTH = "basic-auth"
+GUARDED = frozenset({FORWARD_AUTH, BASIC_AUTH})
+"""Kinds that the ingress sees to, by a middleware."""
+GUARDS = ("forwardAuth", "basicAuth")
+"""The middlewares that do."""
 SELF_GUARDED = frozenset({"native-oidc", "api-key"})
 """Kinds of authentication that the application sees to itself, against identities of the lab."""
 LISTED = frozenset({"own-login", "open"})
@@ -138,18 +143,19 @@ def _guarded(graph: Graph, one: Entrance, lab: Surroundings) -> Iterator[Violati
                 "register the middleware, or take it off the route",
             )
         return
-    asked = any(guard.at("spec", "forwardAuth") is not None for guard in guards)
+    asked = any(guard.at("spec", kind) is not None for guard in guards for kind in GUARDS)
     where = (route.urn, ("metadata", "annotations", AUTHENTICATION))
     label = one.host.removesuffix(f".{lab.domain}")
     listed = any(open_route.host == label and open_route.path == one.below for open_route in lab.open_routes)
     if asked or said in SELF_GUARDED or listed:
         return
-    if said == FORWARD_AUTH:
+    if said in GUARDED:
+        asking = "Authelia is asked" if said == FORWARD_AUTH else "a password is asked for"
         yield told(
             Rule.INGRESS,
-            f"{route} says that Authelia is asked before {one.url}, but none of its middlewares asks",
+            f"{route} says that {asking} before {one.url}, but none of its middlewares asks",
             (route.urn, (*one.path, "middlewares")),
-            "add the forward-auth middleware",
+            f"add the {said} middleware",
             where,
         )
         return

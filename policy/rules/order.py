@@ -10,7 +10,7 @@ from policy.graph import Graph
 from policy.installations import Installation
 from policy.objects import BUILT_IN_NAMESPACES, KubernetesObject
 from policy.pods import pods
-from policy.properties import Path, at, entries, fields, is_withheld, text, walk
+from policy.properties import Path, at, entries, fields, has_withheld, is_withheld, text, walk
 from policy.references import Need, Told, installed_in, references, repository_name
 from policy.surroundings import Surroundings
 from policy.told import told
@@ -264,7 +264,7 @@ def _other_needs(graph: Graph) -> Iterator[Told]:
     for kind, field in NODE_SELECTORS.items():
         for one in graph.of_kind(kind):
             for label in fields(one.at("spec"), field):
-                yield str(one), one.urn, _label(labels, one.stack, label, ("spec", field, label))
+                yield str(one), one.urn, _label(graph, labels, one.stack, label, ("spec", field, label))
     for one in pods(graph):
         owner, who = one.owner, str(one.owner)
         if owner.kind not in ("WorkflowTemplate", "ClusterWorkflowTemplate"):
@@ -273,7 +273,7 @@ def _other_needs(graph: Graph) -> Iterator[Told]:
                 yield who, owner.urn, _account(graph, owner, account, (*one.path, "serviceAccountName"))
         for label in fields(one.spec, "nodeSelector"):
             if (owner.stack, label) in labels:
-                yield who, owner.urn, _label(labels, owner.stack, label, (*one.path, "nodeSelector", label))
+                yield who, owner.urn, _label(graph, labels, owner.stack, label, (*one.path, "nodeSelector", label))
         for index, container in enumerate(entries(one.spec, "containers")):
             for resource in fields(container, "resources", "limits"):
                 if resource in ANNOUNCERS:
@@ -290,8 +290,14 @@ def _account(graph: Graph, owner: KubernetesObject, name: str, path: Path) -> Ne
     )  # fmt: skip
 
 
-def _label(labels: Mapping[tuple[str, str], frozenset[str]], stack: str, label: str, path: Path) -> Need:
-    return Need(f"the node label {label}", path, labels.get((stack, label), frozenset()), "register the rule")
+def _label(
+    graph: Graph, labels: Mapping[tuple[str, str], frozenset[str]], stack: str, label: str, path: Path
+) -> Need:
+    rules = (one for one in graph.of_kind("NodeFeatureRule") if one.stack == stack)
+    return Need(
+        f"the node label {label}", path, labels.get((stack, label), frozenset()), "register the rule",
+        any(has_withheld(one.at("spec")) for one in rules),
+    )  # fmt: skip
 
 
 def _announced(graph: Graph, stack: str, resource: str, path: Path) -> Need:

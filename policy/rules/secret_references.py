@@ -25,6 +25,10 @@ CERTIFICATE_KEYS = frozenset({"tls.crt", "tls.key", "ca.crt"})
 
 _REFERENCE = re.compile(r"secret(?:key)?ref$|^(?:accesskeyid|secretaccesskey|imagepullsecrets)$", re.IGNORECASE)
 """Fields that name a Secret by `name`, often with a `key`."""
+_LOGIN = (("basicAuth", "username"), ("basicAuth", "password"))
+"""With which Prometheus logs in: each a key of a Secret."""
+_ASKED_LOGIN = ("basicAuth", "secret")
+"""What Traefik compares a login with: the name of a Secret."""
 _PRODUCED = frozenset({"privateKeySecretRef"})
 """Fields of that form that name a Secret which the operator makes itself."""
 _EXISTING = re.compile(r"^existing\w*secret(?:name)?$", re.IGNORECASE)
@@ -214,9 +218,16 @@ def _named(one: KubernetesObject) -> Iterator[Reference]:
                 yield from _volume(value, path, otherwise)
             if field == "caProvider" or (_REFERENCE.search(field) and field not in _PRODUCED):
                 yield from _selector(value, path, otherwise)
-        elif field == "secretName" and isinstance(value, str) and one.kind in ("IngressRoute", "TLSStore", "Ingress"):
+            if path[-2:] in _LOGIN:
+                yield from _selector(value, path, otherwise)
+        elif isinstance(value, str) and _is_a_name(one, path, field):
             yield Reference(otherwise, value, (), path)
     yield from _parameters(one)
+
+
+def _is_a_name(one: KubernetesObject, path: Path, field: str) -> bool:
+    """Whether the text there is a Secret's name and nothing else."""
+    return path[-2:] == _ASKED_LOGIN or (field == "secretName" and one.kind in ("IngressRoute", "TLSStore", "Ingress"))
 
 
 def _volume(value: Mapping[str, Property], path: Path, namespace: str | None) -> Iterator[Reference]:

@@ -131,6 +131,20 @@ def local_path_provisioner(installation: Installation) -> Iterable[Object]:
     }
 
 
+def loki_gateway(installation: Installation) -> Iterable[Object]:
+    """Loki: the service in front of its parts."""
+    name = installation.values.get("fullnameOverride") or f"{installation.release}-loki-distributed"
+    yield _service(installation, f"{name}-gateway", {"ports": [{"name": "http", "port": 80}]})
+
+
+def prometheus_stack(installation: Installation) -> Iterable[Object]:
+    """Prometheus, Alertmanager and Grafana: their services, under the names that the values give."""
+    name = installation.values.get("fullnameOverride") or installation.release
+    grafana = _section(installation.values, "grafana").get("fullnameOverride") or f"{installation.release}-grafana"
+    for service, port in ((f"{name}-prometheus", 9090), (f"{name}-alertmanager", 9093), (grafana, 80)):
+        yield _service(installation, service, {"ports": [{"name": "http-web", "port": port}]})
+
+
 def node_feature_discovery(installation: Installation) -> Iterable[Object]:
     """Its worker, which finds features only where it tolerates the node."""
     worker = _section(installation.values, "worker")

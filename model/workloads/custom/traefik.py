@@ -60,6 +60,15 @@ class ForwardAuthentication(CamelCase):
     auth_response_headers: tuple[str, ...]
 
 
+class BasicAuthentication(CamelCase):
+    """Ask for a name and a password."""
+
+    secret: str
+    """Of type `kubernetes.io/basic-auth`, in the same namespace."""
+    remove_header: bool = True
+    """Whether the password stays at the ingress."""
+
+
 class ResponseHeaders(CamelCase):
     """Headers that every answer gets."""
 
@@ -73,6 +82,7 @@ class ResponseHeaders(CamelCase):
 class MiddlewareSpec(CamelCase):
     """Spec of a Middleware: one of its kinds."""
 
+    basic_auth: BasicAuthentication | None = None
     forward_auth: ForwardAuthentication | None = None
     headers: ResponseHeaders | None = None
 

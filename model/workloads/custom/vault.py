@@ -44,18 +44,32 @@ class ServerStorage(CamelCase):
     file: FileStorage
 
 
+class ListenerTelemetry(CamelCase):
+    """Who may read the listener's metrics."""
+
+    unauthenticated_metrics_access: bool = Field(serialization_alias="unauthenticated_metrics_access")
+
+
 class TcpListener(CamelCase):
     """The port with its certificate. Vault's own settings are in snake case."""
 
     address: str
     tls_cert_file: str = Field(serialization_alias="tls_cert_file")
     tls_key_file: str = Field(serialization_alias="tls_key_file")
+    telemetry: ListenerTelemetry = ListenerTelemetry(unauthenticated_metrics_access=True)
 
 
 class Listener(CamelCase):
     """How the server listens."""
 
     tcp: TcpListener
+
+
+class Telemetry(CamelCase):
+    """Metrics in the form of Prometheus."""
+
+    prometheus_retention_time: str = Field(default="5m", serialization_alias="prometheus_retention_time")
+    disable_hostname: bool = Field(default=True, serialization_alias="disable_hostname")
 
 
 class ServerConfiguration(CamelCase):
@@ -66,6 +80,7 @@ class ServerConfiguration(CamelCase):
     api_addr: str = Field(serialization_alias="api_addr")
     disable_mlock: bool = Field(default=True, serialization_alias="disable_mlock")
     ui: bool = True
+    telemetry: Telemetry = Telemetry()
 
 
 class Policy(CamelCase):

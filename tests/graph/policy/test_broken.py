@@ -30,6 +30,7 @@ CLUSTER = "Cluster test/test-postgresql"
 CLAIM = "PersistentVolumeClaim test/test"
 DEPLOYMENT = "Deployment test/test"
 ROUTE = "IngressRoute test/test"
+PUSH = "IngressRoute monitor/loki-loki-api-v1-push"
 SCHEDULE = "Schedule test/backup"
 STORE = "ObjectStore test/test-postgresql-archive"
 POD = ("spec", "template", "spec")
@@ -624,6 +625,34 @@ BROKEN = (
         ("says that Authelia is asked before test.bhamm-lab.com, but none of its middlewares asks",),
         "test-test: spec.routes[0].middlewares",
         "add the forward-auth middleware",
+    ),
+    Broken(
+        "logs-that-anybody-may-send",
+        put(PUSH, ("spec", "routes", 0, "middlewares"), []),
+        Rule.INGRESS,
+        (f"{PUSH} says that a password is asked for before loki", "none of its middlewares asks"),
+        "monitor-loki-loki-api-v1-push: spec.routes[0].middlewares",
+        "add the basic-auth middleware",
+    ),
+    Broken(
+        "a-middleware-that-asks-for-nothing",
+        taken("Middleware monitor/loki-login", ("spec", "basicAuth")),
+        Rule.INGRESS,
+        (f"{PUSH} says that a password is asked for before loki", "none of its middlewares asks"),
+        "monitor-loki-loki-api-v1-push: spec.routes[0].middlewares",
+        "add the basic-auth middleware",
+    ),
+    Broken(
+        "rules-before-prometheus",
+        all_of(
+            hurried("PrometheusRule monitor/lab-colours", "Application argocd/kube-prometheus-stack"),
+            waiting("PrometheusRule monitor/lab-colours", "Namespace monitor"),
+        ),
+        Rule.ORDER,
+        ("needs the kind PrometheusRule of monitoring.coreos.com, but does not wait for kube-prometheus-stack",),
+        "rules-colours: the resource itself",
+        "let it depend on kube-prometheus-stack",
+        ("kube-prometheus-stack: the resource itself",),
     ),
     Broken(
         "own-login-that-is-not-listed",

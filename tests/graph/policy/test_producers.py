@@ -31,7 +31,12 @@ PRODUCERS = (
 OF_CHARTS_TOO = frozenset({"ConfigMap", "PersistentVolumeClaim", "Role", "Service", "ServiceAccount"})
 """Kinds that a chart may make unseen: in a namespace with charts nothing can be said of them."""
 
-INSIDE_CHARTS = {"vault-permissions": "its roles are for the operator's own accounts"}
+INSIDE_CHARTS = {
+    "vault-permissions": "its roles are for the operator's own accounts",
+    "loki": "the routes and targets of its namespace come after all that runs there",
+    "alloy": "as loki",
+    "cloudflare-exporter": "as loki",
+}
 """Charts that objects wait for because of what is inside, which no rule sees."""
 
 
@@ -59,9 +64,20 @@ def users(graph: Graph, made: KubernetesObject) -> frozenset[str]:
     )
 
 
+def has_successor(graph: Graph, made: KubernetesObject) -> bool:
+    """Whether External Secrets makes the same Secret: readers find it without the one of the bootstrap, too."""
+    targets = (
+        (one.stack, one.place, one.text("spec", "target", "name") or one.name)
+        for one in graph.of_kind("ExternalSecret")
+    )
+    return made.kind == "Secret" and (made.stack, made.place, made.name) in targets
+
+
 def producers(graph: Graph) -> Iterator[tuple[KubernetesObject, frozenset[str]]]:
     """Every object that somebody needs, with who that is."""
     for made in graph.of_kind(*PRODUCERS):
+        if has_successor(graph, made):
+            continue
         if made.kind in OF_CHARTS_TOO and installed_in(graph, made.stack, made.place):
             continue
         found = users(graph, made)

@@ -88,6 +88,8 @@ def ground(
         settings=settings,
         lineage=born or lineage(),
         leases=configuration.held_by(colour),
+        active=configuration.shared.active_colour is colour,
+        entrances=sorted(one.address_plan.load_balancer_pool.first for one in configuration.colours.values()),
         secrets=initial_secrets(),
         secrets_file=SECRETS_FILE,
     )

@@ -273,9 +273,9 @@ def test_two_applications_do_not_meet():
 
 
 def test_a_namespace_of_the_platform_is_not_made_twice():
-    platform = layers.WORKLOADS.namespace("monitor")
+    platform = layers.WORKLOADS.namespace("ceph")
     recording = build_entry(namespace=platform.model_dump())
-    assert [one.name for one in recording.of_type(layers.NAMESPACE)].count("namespace-monitor") == 1
+    assert [one.name for one in recording.of_type(layers.NAMESPACE)].count("namespace-ceph") == 1
 
 
 def test_a_reference_that_the_role_may_not_read_is_refused_by_the_component():

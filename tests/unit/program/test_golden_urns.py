@@ -58,6 +58,7 @@ CARDS = {
 }  # fmt: skip
 """What announces the cards of the leased nodes."""
 WRITTEN_BACKUPS = {
+    "rules-backups",
     "test-volumes", "test-postgresql-backup", "repository-upkeep", "upkeep-secrets", "k8up-vault-reader", "store-k8up",
     "k8up-backup-repository",
 }  # fmt: skip

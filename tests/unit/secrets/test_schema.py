@@ -25,7 +25,9 @@ INIT = {
     "ceph/csi-rbd-secret": {"userID", "userKey"},
     "ceph/csi-cephfs-secret": {"adminID", "adminKey", "userID", "userKey"},
     "vault/vault-external-secret": {"OIDC_VAULT_CLIENT_SECRET"},
-    "monitor/monitor-external-secret": {"GF_AUTH_GENERIC_OAUTH_CLIENT_SECRET"},
+    "monitor/monitor-external-secret": {
+        "GF_AUTH_GENERIC_OAUTH_CLIENT_SECRET", "alert-owner-url", "alert-watchman-url",
+    },
 }
 VAULT_PATHS = {
     "core/lldap", "core/authelia", "core/vault", "core/argocd", "core/argo-workflows", "core/k8up", "core/monitor",

@@ -1,0 +1,1 @@
+"""What is measured, what is an alert, where alerts and logs go."""
