@@ -71,6 +71,7 @@ def build(lab: Lab, workloads: Workloads, configuration: Configuration, colour: 
         plan=ClusterPlan(
             name=str(colour),
             virtual_ip=settings.address_plan.virtual_ip,
+            ingress=settings.address_plan.load_balancer_pool.first,
             release=lab.cluster.release(settings.talos_version),
             layout=lab.cluster,
             network=lab.network(lab.cluster.network),
@@ -104,6 +105,7 @@ def build(lab: Lab, workloads: Workloads, configuration: Configuration, colour: 
                 own=Incarnation(colour=colour, number=settings.incarnation), source=settings.begins_with
             ),
             secrets=secrets.init_secrets(),
+            secret_value=secrets.value,
             secrets_file=secrets.encrypted(),
         ),
         opts=on_kubernetes,

@@ -1,7 +1,7 @@
 """The layers of a cluster, from the bare network to the applications: each takes what the one before made."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import pulumi
 
@@ -16,7 +16,7 @@ from components.kubernetes.network import ClusterNetwork
 from components.kubernetes.node_features import NodeFeatures
 from components.kubernetes.object_storage import ObjectStore
 from components.kubernetes.operators import Operators
-from components.kubernetes.platform import Platform
+from components.kubernetes.platform import OwnRegistry, Platform
 from components.kubernetes.provided import Provided
 from components.kubernetes.secret_sync import WRITER, SecretSync
 from components.kubernetes.storage import CephStorage, LocalStorage
@@ -26,8 +26,9 @@ from model.cluster import NodePlan
 from model.configuration import ColourConfiguration, Layer
 from model.lab import Lab
 from model.lineage import Lineage
-from model.secrets import Tree
+from model.secrets import SecretReference, Tree
 from model.workloads.platform import Workloads
+from model.workloads.routes import NativeOidc
 from model.workloads.schedules import BackupJob, Slot
 from model.workloads.storage import StorageClass, StorageTier
 
@@ -45,6 +46,8 @@ class ClusterGround:
     lineage: Lineage
     secrets: Sequence[InitialSecret]
     """What must be readable before Vault is up."""
+    secret_value: Callable[[SecretReference], pulumi.Output[str]]
+    """A value of the SOPS file, secret; for what the program sets up itself."""
     secrets_file: str
     """Text of the SOPS file, encrypted as it is."""
 
@@ -67,8 +70,13 @@ def build_layers(ground: ClusterGround, *, opts: pulumi.ResourceOptions) -> None
     if Layer.BASE not in layers:
         return
     platform = base(ground, made, opts=opts)
+    there: dict[str, LabApp] = {}
+    if Layer.CORE in layers:
+        # First of its layer: what the lab builds itself is pulled from it.
+        there = {ground.workloads.harbor.application: harbor(ground, platform, opts=opts)}
+        platform = replace(platform, registry=registry(ground, there[ground.workloads.harbor.application], opts=opts))
     for layer in layers:
-        applications(platform, layer, opts=opts)
+        applications(platform, layer, there, opts=opts)
 
 
 def substrate(ground: ClusterGround, *, opts: pulumi.ResourceOptions) -> Substrate:
@@ -205,10 +213,55 @@ def base(ground: ClusterGround, made: Substrate, *, opts: pulumi.ResourceOptions
     return platform
 
 
-def applications(platform: Platform, layer: Layer, *, opts: pulumi.ResourceOptions) -> Mapping[str, LabApp]:
-    """The lab's applications of one layer, by name."""
+def harbor(ground: ClusterGround, platform: Platform, *, opts: pulumi.ResourceOptions) -> LabApp:
+    """The lab's own registry of images, empty."""
+    application = ground.workloads.application(ground.workloads.harbor.application)
+    return LabApp(application.name, application=application, platform=platform, opts=opts)
+
+
+def registry(ground: ClusterGround, made: LabApp, *, opts: pulumi.ResourceOptions) -> OwnRegistry:
+    """The registry with its caches, logins and rules; RunError when nodes look for it under another name."""
+    # Only a colour with the layer `core` needs the SDK.
+    from components.harbor import HarborAccess, HarborContent
+
+    settings, lab = ground.workloads.harbor, ground.lab
+    application = ground.workloads.application(settings.application)
+    route, login = next(
+        (one, one.authentication) for one in application.routes if isinstance(one.authentication, NativeOidc)
+    )
+    host = route.name(lab.domain)
+    if host != lab.cluster.harbor_host:
+        raise pulumi.RunError(
+            f"nodes pull through {lab.cluster.harbor_host}, but Harbor answers at {host}.\n"
+            "  fix: give the route's host and the layout's `harbor_host` one name"
+        )
+    own_host = route.own_name(lab.domain, ground.lineage.own.colour)
+    content = HarborContent(
+        "harbor-content",
+        settings=settings,
+        mirrors=lab.cluster.mirrors,
+        login=login,
+        issuer=f"https://{settings.issuer}.{lab.domain}",
+        access=HarborAccess(
+            url=f"https://{own_host}",
+            password=ground.secret_value(settings.administrator),
+            client_secret=ground.secret_value(ground.workloads.secrets.client_secret(login.client)),
+            tokens=[ground.secret_value(robot.token) for robot in settings.robots],
+            by=[*made.ready, *made.routes],
+            harbor=made.ready[0],
+        ),
+        opts=opts,
+    )
+    return OwnRegistry(host=host, own_host=own_host, needs=tuple(content.ready))
+
+
+def applications(
+    platform: Platform, layer: Layer, there: Mapping[str, LabApp], *, opts: pulumi.ResourceOptions
+) -> Mapping[str, LabApp]:
+    """The lab's applications of one layer, by name; those that are `there` already are not made again."""
     return {
-        application.name: LabApp(application.name, application=application, platform=platform, opts=opts)
+        application.name: there.get(application.name)
+        or LabApp(application.name, application=application, platform=platform, opts=opts)
         for application in platform.workloads.of(layer)
     }
 

@@ -27,6 +27,18 @@ class Tunnel:
 
 
 @dataclass(frozen=True)
+class OwnRegistry:
+    """The colour's own Harbor."""
+
+    host: str
+    """As images name it."""
+    own_host: str
+    """The name that leads to this colour's Harbor from everywhere: to push to."""
+    needs: tuple[pulumi.Resource, ...]
+    """The lab's own images can be pulled once these are ready."""
+
+
+@dataclass(frozen=True)
 class Platform:
     """Everything that `LabApp` makes use of."""
 
@@ -42,6 +54,8 @@ class Platform:
     object_storage: Provided[ObjectStorage]
     tunnel: Tunnel | None = None
     """None where the colour does not hold the tunnel."""
+    registry: OwnRegistry | None = None
+    """None below the layer `core`: nothing there has an image of the lab's own."""
     scraping: Definitions | None = None
     """Prometheus' kinds; None until observability is built."""
 

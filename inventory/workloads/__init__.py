@@ -6,6 +6,7 @@ To add an application, write its value in a module here and add it to the end of
 from inventory.secrets import SCHEMA
 from inventory.workloads.backups import BACKUPS
 from inventory.workloads.canary import CANARY
+from inventory.workloads.harbor import HARBOR, HARBOR_SETTINGS
 from inventory.workloads.namespaces import NAMESPACES
 from inventory.workloads.object_storage import OBJECT_STORAGE
 from inventory.workloads.projects import PROJECTS
@@ -18,7 +19,7 @@ from model.workloads.platform import Certificates, Workloads
 from model.workloads.quantities import Amount, Millicores, Resources
 from model.workloads.routes import OpenRoute
 
-APPLICATIONS: tuple[Application, ...] = (CANARY,)
+APPLICATIONS: tuple[Application, ...] = (CANARY, HARBOR)
 """In the order in which their backups follow each other. A new one goes to the end, so that no other's minute moves."""
 
 OPEN_ROUTES: tuple[OpenRoute, ...] = ()
@@ -44,5 +45,6 @@ WORKLOADS = Workloads(
     authentication="http://authelia.authelia.svc.cluster.local/api/authz/forward-auth",
     open_routes=OPEN_ROUTES,
     secrets=SCHEMA,
+    harbor=HARBOR_SETTINGS,
     applications=APPLICATIONS,
 )

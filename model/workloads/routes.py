@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from model.base import Value
+from model.exclusive import Colour
+from model.registries import own_label
 from model.secrets import SecretReference
 from model.workloads.names import DnsLabel
 
@@ -74,6 +76,8 @@ class Route(Value):
     """Only requests below this path."""
     tunnelled: bool = False
     """Whether the Internet reaches it through the tunnel too, when the colour holds the tunnel."""
+    with_own_name: bool = False
+    """Whether it answers to a name with the colour in it, too (`harbor-green`), which leads to no other colour."""
 
     @model_validator(mode="after")
     def _the_internet_is_asked(self) -> "Route":
@@ -87,6 +91,10 @@ class Route(Value):
     def name(self, domain: str) -> str:
         """The whole host name."""
         return f"{self.host}.{domain}"
+
+    def own_name(self, domain: str, colour: Colour) -> str:
+        """The host name that leads to one colour, whichever is live."""
+        return f"{own_label(self.host, colour)}.{domain}"
 
     @property
     def needs_listing(self) -> bool:

@@ -21,6 +21,7 @@ SDK_MODULES: Mapping[str, str] = MappingProxyType(
         "random": "pulumi_random",
         "command": "pulumi_command",
         "kubernetes": "pulumi_kubernetes",
+        "harbor": "pulumiverse_harbor",
     }
 )
 """Python module of each provider package."""

@@ -17,6 +17,7 @@ from model.exclusive import Colour
 from model.lineage import Incarnation, IncarnationNumber, Lineage
 from model.workloads.applications import Application
 from model.workloads.platform import Workloads
+from tests.harness.answers import create as create_of_lab
 from tests.harness.answers import sentinel
 from tests.harness.lab_stacks import read_configuration
 from tests.harness.monitor import Answers, Made
@@ -88,6 +89,7 @@ def ground(
         settings=settings,
         lineage=born or lineage(),
         secrets=initial_secrets(),
+        secret_value=lambda reference: pulumi.Output.secret(sentinel(str(reference.place()))),
         secrets_file=SECRETS_FILE,
     )
 
@@ -100,6 +102,8 @@ def answers() -> Answers:
     def create(token: str, name: str, inputs: Mapping[str, Any]) -> Made:
         if token.startswith("pulumi:providers:"):
             return Made(f"provider-{name}", {})
+        if token.startswith("harbor:"):
+            return create_of_lab(token, name, inputs)
         if not token.startswith("kubernetes:"):
             raise LookupError(f"the components of Kubernetes register {token}")
         metadata = inputs.get("metadata", {})
