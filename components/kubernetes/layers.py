@@ -27,6 +27,8 @@ from model.configuration import ColourConfiguration, Layer
 from model.lab import Lab
 from model.lineage import Lineage
 from model.secrets import SecretReference, Tree
+from model.workloads.applications import Application
+from model.workloads.harbor import HarborSettings
 from model.workloads.platform import Workloads
 from model.workloads.routes import NativeOidc
 from model.workloads.schedules import BackupJob, Slot
@@ -70,13 +72,15 @@ def build_layers(ground: ClusterGround, *, opts: pulumi.ResourceOptions) -> None
     if Layer.BASE not in layers:
         return
     platform = base(ground, made, opts=opts)
-    there: dict[str, LabApp] = {}
-    if Layer.CORE in layers:
+    there: Mapping[str, LabApp] = {}
+    settings = ground.workloads.harbor
+    if Layer.CORE in layers and settings is not None:
         # First of its layer: what the lab builds itself is pulled from it.
-        there = {ground.workloads.harbor.application: harbor(ground, platform, opts=opts)}
-        platform = replace(platform, registry=registry(ground, there[ground.workloads.harbor.application], opts=opts))
+        there = applications(platform, (ground.workloads.application(settings.application),), opts=opts)
+        platform = replace(platform, registry=registry(ground, settings, there[settings.application], opts=opts))
     for layer in layers:
-        applications(platform, layer, there, opts=opts)
+        others = [one for one in ground.workloads.of(layer) if one.name not in there]
+        applications(platform, others, opts=opts)
 
 
 def substrate(ground: ClusterGround, *, opts: pulumi.ResourceOptions) -> Substrate:
@@ -213,18 +217,14 @@ def base(ground: ClusterGround, made: Substrate, *, opts: pulumi.ResourceOptions
     return platform
 
 
-def harbor(ground: ClusterGround, platform: Platform, *, opts: pulumi.ResourceOptions) -> LabApp:
-    """The lab's own registry of images, empty."""
-    application = ground.workloads.application(ground.workloads.harbor.application)
-    return LabApp(application.name, application=application, platform=platform, opts=opts)
-
-
-def registry(ground: ClusterGround, made: LabApp, *, opts: pulumi.ResourceOptions) -> OwnRegistry:
+def registry(
+    ground: ClusterGround, settings: HarborSettings, made: LabApp, *, opts: pulumi.ResourceOptions
+) -> OwnRegistry:
     """The registry with its caches, logins and rules; RunError when nodes look for it under another name."""
     # Only a colour with the layer `core` needs the SDK.
     from components.harbor import HarborAccess, HarborContent
 
-    settings, lab = ground.workloads.harbor, ground.lab
+    lab = ground.lab
     application = ground.workloads.application(settings.application)
     route, login = next(
         (one, one.authentication) for one in application.routes if isinstance(one.authentication, NativeOidc)
@@ -256,14 +256,10 @@ def registry(ground: ClusterGround, made: LabApp, *, opts: pulumi.ResourceOption
 
 
 def applications(
-    platform: Platform, layer: Layer, there: Mapping[str, LabApp], *, opts: pulumi.ResourceOptions
+    platform: Platform, wanted: Sequence[Application], *, opts: pulumi.ResourceOptions
 ) -> Mapping[str, LabApp]:
-    """The lab's applications of one layer, by name; those that are `there` already are not made again."""
-    return {
-        application.name: there.get(application.name)
-        or LabApp(application.name, application=application, platform=platform, opts=opts)
-        for application in platform.workloads.of(layer)
-    }
+    """Applications of the lab, by name."""
+    return {one.name: LabApp(one.name, application=one, platform=platform, opts=opts) for one in wanted}
 
 
 def _upkeep(platform: Platform, opts: pulumi.ResourceOptions) -> None:

@@ -200,7 +200,8 @@ class Workloads(Value):
     """URL that the ingress asks before a request passes."""
     open_routes: tuple[OpenRoute, ...]
     secrets: SecretSchema
-    harbor: HarborSettings
+    harbor: HarborSettings | None
+    """None in a lab without a registry of its own."""
     applications: tuple[Application, ...]
 
     @model_validator(mode="after")
@@ -393,6 +394,8 @@ class Workloads(Value):
 
     def _harbor(self) -> Iterator[str]:
         harbor = self.harbor
+        if harbor is None:
+            return
         references = (harbor.administrator, *(robot.token for robot in harbor.robots))
         for reference in references:
             key = self.secrets.at(reference.place())

@@ -78,7 +78,7 @@ def ground(
     workloads: Workloads = WORKLOADS,
     role: BackupRole = BackupRole.WRITER,
     born: Lineage | None = None,
-    layers: tuple[Layer, ...] = (Layer.SUBSTRATE, Layer.BASE),
+    layers: tuple[Layer, ...] = (Layer.SUBSTRATE, Layer.BASE, Layer.CORE),
 ) -> ClusterGround:
     configuration = read_configuration()
     settings = configuration.colours[colour].model_copy(update={"backup_role": role, "layers": layers})
@@ -166,6 +166,9 @@ def with_application(application: Application) -> Workloads:
 def changed(**parts: Any) -> Workloads:
     """The lab's workloads with other parts, checked again."""
     kept = {name: getattr(WORKLOADS, name) for name in Workloads.model_fields}
+    there = [application.name for application in parts.get("applications", WORKLOADS.applications)]
+    if WORKLOADS.harbor is not None and WORKLOADS.harbor.application not in there:
+        kept["harbor"] = None
     return Workloads(**{**kept, **parts})
 
 
