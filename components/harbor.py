@@ -64,7 +64,11 @@ class HarborContent(pulumi.ComponentResource):
             opts=child_options(self, opts, pulumi.ResourceOptions(depends_on=list(access.by))),
         )
         # A Harbor that is taken down takes its content along; to ask it for that would only fail when it is ill.
-        own = child_options(self, opts, pulumi.ResourceOptions(provider=provider, deleted_with=access.harbor))
+        own = child_options(
+            self,
+            opts,
+            pulumi.ResourceOptions(provider=provider, depends_on=list(access.by), deleted_with=access.harbor),
+        )
         login_settings = _login(login, issuer, settings, access.client_secret, own)
         system = harbor.ConfigSystem(
             "harbor-system",
