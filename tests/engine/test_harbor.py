@@ -39,6 +39,8 @@ def test_the_life_of_what_is_set_in_harbor(whole: Laboratory) -> None:
     assert not failed.succeeded
     said = "\n".join([*failed.errors, failed.output])
     assert "https://harbor-green.bhamm-lab.com does not answer: Harbor of green is Degraded" in said
+    whole.twin.clear()
+    whole.twin.inject(Fault(kind=FaultKind.API_ERROR, target="harbor"))
     whole.succeed(Operation.DESTROY, "green")
     assert whole.state.resources("green") == []
     whole.twin.clear()

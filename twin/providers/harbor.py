@@ -491,7 +491,7 @@ class Harbor(StandIn):
         def ready() -> Iterator[RunningPlane]:
             for plane in planes.running():
                 if plane.state is PlaneState.READY:
-                    yield RunningPlane(plane.name, plane.kubeconfig)
+                    yield RunningPlane(plane.name, (plane.settings, plane.port), plane.kubeconfig)
 
         self.servers = ClusterServers(ready)
 

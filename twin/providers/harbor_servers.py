@@ -83,6 +83,8 @@ class RunningPlane:
 
     name: str
     """Of its cluster."""
+    identity: object
+    """Equal for as long as a client of it is good: a cluster that is built again has the same name and other keys."""
     kubeconfig: Callable[[str], str]
     """Text of a kubeconfig for a client of the given name."""
 
@@ -93,7 +95,7 @@ class ClusterServers:
     def __init__(self, planes: Callable[[], Iterable[RunningPlane]]) -> None:
         """`planes` are those that are ready now."""
         self._planes = planes
-        self._clients: dict[str, tuple[str, KubernetesApi]] = {}
+        self._clients: dict[str, tuple[object, KubernetesApi]] = {}
 
     async def __call__(self) -> Sequence[Server]:
         """Every Harbor, cluster by cluster."""
@@ -114,15 +116,14 @@ class ClusterServers:
             return ()
 
     async def _client(self, plane: RunningPlane) -> KubernetesApi:
-        kubeconfig = plane.kubeconfig(USER)
-        server = KubernetesApi.from_kubeconfig(kubeconfig).server
         kept = self._clients.get(plane.name)
-        if kept is not None and kept[0] == server:
+        if kept is not None and kept[0] == plane.identity:
             return kept[1]
+        # Made before anything is waited for, so that of two calls at once the second finds the first one's.
+        made = KubernetesApi.from_kubeconfig(plane.kubeconfig(USER))
+        self._clients[plane.name] = (plane.identity, made)
         if kept is not None:
             await kept[1].close()
-        made = KubernetesApi.from_kubeconfig(kubeconfig)
-        self._clients[plane.name] = (server, made)
         return made
 
 

@@ -1,18 +1,20 @@
 """Which Harbors run in a cluster, by the objects of a real API server."""
 
+import dataclasses
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from tests.harness.apiserver import ControlPlane
 from tests.twin.operators.conftest import Bench
 from tests.twin.operators.test_argo_cd import application, chart, health
 from twin.faults import Fault, FaultKind, Faults
 from twin.kubernetes.api import Object
 from twin.operators.argo_cd import APPLICATION
 from twin.operators.cluster import Kind
-from twin.providers.harbor_servers import DEFAULT_PASSWORD, Server, servers_in
+from twin.providers.harbor_servers import DEFAULT_PASSWORD, ClusterServers, RunningPlane, Server, servers_in
 
 OPERATORS = frozenset({"argo-cd"})
 
@@ -97,3 +99,22 @@ async def test_a_harbor_that_is_ill_says_so(cluster: Bench, faults: Faults) -> N
     )
     await install(cluster)
     assert (await only(cluster)).problem == "is Degraded"
+
+
+async def test_a_cluster_that_is_built_again_is_asked_anew(cluster: Bench, plane: ControlPlane) -> None:
+    """It has the name and the port of the one before, and takes none of that one's certificates."""
+    await database(cluster)
+    await install(cluster)
+    asked: list[str] = []
+    now = [RunningPlane("green", "first", lambda user: asked.append(user) or plane.kubeconfig)]
+    servers = ClusterServers(lambda: now)
+    try:
+        assert [len(await servers()) for _ in range(2)] == [1, 1]
+        assert asked == ["twin:harbor"], "each certificate costs time"
+        now[0] = dataclasses.replace(now[0], identity="second")
+        assert len(await servers()) == 1
+        assert len(asked) == 2
+        now.clear()
+        assert await servers() == []
+    finally:
+        await servers.close()
