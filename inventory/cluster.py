@@ -25,7 +25,6 @@ from model.cluster import (
     NodeRole,
     NodeShape,
     Placement,
-    RegistryMirror,
     Schematic,
     Taint,
     TalosRelease,
@@ -34,6 +33,7 @@ from model.cluster import (
 from model.exclusive import LeaseName
 from model.guests import Firmware
 from model.hardware import AcceleratorName, HostName
+from model.registries import RegistryKind, RegistryMirror
 from model.units import GB, GiB, MiB, Mtu
 
 _GTT_MIB = 122800
@@ -158,11 +158,22 @@ CLUSTER = ClusterLayout(
         _metal(TAIL, STRIX_HALO_TAIL),
     ),
     mirrors=(
-        RegistryMirror(registry="docker.io", project="dockerhub", upstream="https://registry-1.docker.io"),
-        RegistryMirror(registry="ghcr.io", project="ghcr", upstream="https://ghcr.io"),
-        RegistryMirror(registry="gcr.io", project="gcr", upstream="https://gcr.io"),
-        RegistryMirror(registry="registry.k8s.io", project="k8s", upstream="https://registry.k8s.io"),
-        RegistryMirror(registry="quay.io", project="quay", upstream="https://quay.io"),
+        RegistryMirror(
+            registry="docker.io",
+            project="dockerhub",
+            upstream="https://registry-1.docker.io",
+            kind=RegistryKind.DOCKER_HUB,
+            asked="https://hub.docker.com",
+        ),
+        RegistryMirror(registry="ghcr.io", project="ghcr", upstream="https://ghcr.io", kind=RegistryKind.GITHUB),
+        RegistryMirror(registry="gcr.io", project="gcr", upstream="https://gcr.io", kind=RegistryKind.GOOGLE),
+        RegistryMirror(
+            registry="registry.k8s.io",
+            project="k8s",
+            upstream="https://registry.k8s.io",
+            kind=RegistryKind.DOCKER_REGISTRY,
+        ),
+        RegistryMirror(registry="quay.io", project="quay", upstream="https://quay.io", kind=RegistryKind.QUAY),
     ),
     harbor_host="harbor.bhamm-lab.com",
     csi_cluster_id=CEPH.fsid,

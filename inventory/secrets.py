@@ -55,9 +55,9 @@ ANSIBLE = ApplicationName("ansible")
 PULUMI = ApplicationName("pulumi")
 """Whoever runs the program, with the providers' credentials in the environment."""
 
-VOLUME_BACKUPS = (TEST, GIT, HARBOR, OPEN_WEBUI, QDRANT, IMMICH, SERVARR, ACTUAL_BUDGET, TWENTY)
+VOLUME_BACKUPS = (TEST, GIT, OPEN_WEBUI, QDRANT, IMMICH, SERVARR, ACTUAL_BUDGET, TWENTY)
 """Applications whose volumes go to the restic repository."""
-DATABASE_BACKUPS = (AUTHELIA, TEST, GIT, HARBOR, LITELLM, OPEN_WEBUI, IMMICH, SERVARR, TWENTY)
+DATABASE_BACKUPS = (AUTHELIA, TEST, GIT, LITELLM, OPEN_WEBUI, IMMICH, SERVARR, TWENTY)
 """Applications whose PostgreSQL cluster writes its archive to the bucket of databases."""
 
 _PASSWORD = Characters(length=32)
@@ -333,9 +333,16 @@ _HARBOR = (
         HARBOR,
         SecretKind.IDENTIFIER,
         Plain(text="robot$library"),
+    ),
+    _vault(
+        "core/harbor",
+        "robot-token",
+        HARBOR,
+        SecretKind.TOKEN,
+        # Harbor wants a small letter, a capital one and a digit in it.
+        Characters(length=32, prefix="Robot1"),
         (_program(HARBOR),),
     ),
-    _vault("core/harbor", "robot-token", HARBOR, SecretKind.TOKEN, Characters(length=32), (_program(HARBOR),)),
     _client("core/harbor", "oidc", HARBOR, "harbor", (_program(HARBOR),)),
     *_s3_pair(
         "core/harbor",

@@ -12,6 +12,7 @@ from model.exclusive import Colour, LeaseName
 from model.guests import Firmware
 from model.hardware import Accelerator, AcceleratorName, HostName, MappingName
 from model.network import NetworkName
+from model.registries import RegistryMirror
 from model.units import GB, GiB, MiB, Mtu, Seconds, VmId
 
 SchematicName = NewType("SchematicName", str)
@@ -129,15 +130,6 @@ class Placement(Value):
     accelerator: AcceleratorName | None = None
     lease: LeaseName | None = None
     """What the colour must hold to have this node."""
-
-
-class RegistryMirror(Value):
-    """A registry that is pulled through Harbor first and directly when Harbor is away."""
-
-    registry: str
-    project: str
-    """Proxy-cache project in Harbor."""
-    upstream: str
 
 
 class TalosRelease(Value):

@@ -41,6 +41,8 @@ class Surroundings(Value):
     """Everything that the rules over registered resources are told."""
 
     domain: str
+    registry: str
+    """Host name of the lab's own images, which each colour has a Harbor of its own for."""
     ceph: UUID
     """FSID of the one Ceph cluster."""
     nodes: dict[str, tuple[Node, ...]]
@@ -65,6 +67,7 @@ def surroundings(
     places = (key.place for key in secrets.keys if key.place.tree is Tree.VAULT)
     return Surroundings(
         domain=lab.domain,
+        registry=lab.cluster.harbor_host,
         ceph=lab.ceph.fsid,
         nodes={
             str(colour): tuple(_node(plan) for plan in plan_nodes(lab, configuration, colour))

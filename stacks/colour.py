@@ -71,6 +71,7 @@ def build(lab: Lab, workloads: Workloads, configuration: Configuration, colour: 
         plan=ClusterPlan(
             name=str(colour),
             virtual_ip=settings.address_plan.virtual_ip,
+            ingress=settings.address_plan.load_balancer_pool.first,
             release=lab.cluster.release(settings.talos_version),
             layout=lab.cluster,
             network=lab.network(lab.cluster.network),
@@ -107,6 +108,7 @@ def build(lab: Lab, workloads: Workloads, configuration: Configuration, colour: 
             active=configuration.shared.active_colour is colour,
             entrances=sorted(one.address_plan.load_balancer_pool.first for one in configuration.colours.values()),
             secrets=secrets.init_secrets(),
+            secret_value=secrets.value,
             secrets_file=secrets.encrypted(),
         ),
         opts=on_kubernetes,

@@ -1,13 +1,17 @@
 """The import id of everything that exists in the real lab: how a lost state is rebuilt, and a first run adopts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from model.ceph import Owner, StorageKind
 from model.cloud import GoogleCloud
 from model.colour import plan_nodes
-from model.configuration import Configuration
+from model.configuration import Configuration, Layer
 from model.exclusive import Colour
 from model.lab import Lab
+from model.registries import RegistryMirror
+from model.workloads.harbor import HarborSettings
+from model.workloads.platform import Workloads
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,9 @@ def shared_catalogue(lab: Lab) -> dict[Key, Entry]:
     return {**_proxmox(lab), **cloudflare, **_google(lab.cloud.google)}
 
 
-def colour_catalogue(lab: Lab, configuration: Configuration, colour: Colour) -> dict[Key, Entry]:
+def colour_catalogue(
+    lab: Lab, workloads: Workloads, configuration: Configuration, colour: Colour
+) -> dict[Key, Entry]:
     """Every resource of a colour's stack."""
     nodes = plan_nodes(lab, configuration, colour)
     images = dict.fromkeys(node.schematic.name for node in nodes if node.vm_id is not None)
@@ -89,6 +95,37 @@ def colour_catalogue(lab: Lab, configuration: Configuration, colour: Colour) -> 
         )
         if node.vm_id is not None:
             found[("proxmoxve:index/vmLegacy:VmLegacy", node.logical_name)] = ImportId(f"{node.host}/{node.vm_id}")
+    if workloads.harbor is not None and Layer.CORE in configuration.colours[colour].layers:
+        found.update(_harbor(workloads.harbor, lab.cluster.mirrors))
+    return found
+
+
+def _harbor(settings: HarborSettings, mirrors: Sequence[RegistryMirror]) -> dict[Key, Entry]:
+    """What was clicked together in the lab's Harbor; a Harbor that is new is set up anew."""
+    found: dict[Key, Entry] = {
+        ("harbor:index/configAuth:ConfigAuth", "harbor-login"): ImportId("/configurations"),
+        ("harbor:index/configSystem:ConfigSystem", "harbor-system"): NotImported("set anew without harm"),
+        ("harbor:index/garbageCollection:GarbageCollection", "harbor-collection"): NotImported("set anew without harm"),
+        ("harbor:index/interrogationServices:InterrogationServices", "harbor-scan"): NotImported(
+            "set anew without harm"
+        ),
+        ("harbor:index/immutableTagRule:ImmutableTagRule", "harbor-library-tags"): AssignedId(
+            "GET /api/v2.0/projects/library/immutabletagrules", "/projects/1/immutabletagrules/"
+        ),
+    }
+    for mirror in mirrors:
+        name = mirror.project
+        found[("harbor:index/registry:Registry", f"registry-{name}")] = AssignedId(
+            "GET /api/v2.0/registries", "/registries/"
+        )
+        found[("harbor:index/project:Project", f"project-{name}")] = AssignedId("GET /api/v2.0/projects", "/projects/")
+        found[("harbor:index/retentionPolicy:RetentionPolicy", f"retention-{name}")] = NotImported(
+            "takes the place of the one that the project has"
+        )
+    for robot in settings.robots:
+        found[("harbor:index/robotAccount:RobotAccount", f"robot-{robot.name}")] = AssignedId(
+            "GET /api/v2.0/robots", "/robots/"
+        )
     return found
 
 

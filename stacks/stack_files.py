@@ -13,7 +13,7 @@ from model.exclusive import Colour
 from model.rules.near_miss import near_miss
 from model.violation import Rule, Source, Violation
 
-PROVIDERS = ("proxmoxve", "talos", "cloudflare", "gcp", "kubernetes", "command", "random")
+PROVIDERS = ("proxmoxve", "talos", "cloudflare", "gcp", "kubernetes", "command", "random", "harbor")
 """Namespaces of the providers whose settings may stand in a stack file."""
 
 NAMESPACES = (PROJECT, "pulumi", *PROVIDERS)

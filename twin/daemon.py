@@ -24,6 +24,7 @@ from twin.operators import operators
 from twin.providers.cloudflare import Cloudflare
 from twin.providers.command import Command
 from twin.providers.gcp import Gcp
+from twin.providers.harbor import Harbor
 from twin.providers.kinds import Surroundings
 from twin.providers.kubernetes.provider import Kubernetes
 from twin.providers.random import Random
@@ -40,7 +41,7 @@ from twin.world import World
 
 LOG = logging.getLogger(__name__)
 
-STAND_INS: Final[tuple[type[StandIn], ...]] = (Cloudflare, Command, Gcp, Kubernetes, Random, Talos)
+STAND_INS: Final[tuple[type[StandIn], ...]] = (Cloudflare, Command, Gcp, Harbor, Kubernetes, Random, Talos)
 
 PROXMOX: Final = "proxmox"
 
@@ -124,7 +125,7 @@ class Daemon:
         for kind in STAND_INS:
             report(f"starting {kind.name}")
             stand_in = kind(surroundings, self._cache / "sdk-types")
-            if isinstance(stand_in, Talos):
+            if isinstance(stand_in, Talos | Harbor):
                 stand_in.connect(planes)
             stack.push_async_callback(stand_in.close)
             server, providers[kind.name] = await serve(stand_in, self._port(store, kind.name))

@@ -20,6 +20,7 @@ from components.options import child_options
 from model.secrets import SecretReference, target_secret_name
 from model.workloads.annotations import AUTHENTICATION
 from model.workloads.applications import Application
+from model.workloads.containers import Process
 from model.workloads.custom.dragonfly import Dragonfly, DragonflySpec
 from model.workloads.custom.prometheus import Endpoint, ServiceMonitor, ServiceMonitorSpec
 from model.workloads.custom.selectors import LabelSelector
@@ -35,6 +36,7 @@ from model.workloads.custom.traefik import (
 )
 from model.workloads.custom.traefik import Route as TraefikRoute
 from model.workloads.custom.tunnels import Subject, SubjectSpec, TunnelBinding
+from model.workloads.images import BuiltImage
 from model.workloads.keeping import BackedUp
 from model.workloads.namespaces import Namespace
 from model.workloads.platform import S3Keys
@@ -56,6 +58,8 @@ class LabApp(pulumi.ComponentResource):
     namespace: Provided[Namespace]
     ready: Sequence[pulumi.Resource]
     """What runs; there once it is healthy."""
+    routes: Sequence[pulumi.Resource]
+    """The ways in, in the order of the application's routes."""
 
     def __init__(
         self,
@@ -101,10 +105,10 @@ class LabApp(pulumi.ComponentResource):
             account=account.value,
             database_secret=None if database is None else database.value,
             permitted=bool(application.permissions),
+            registry=None if platform.registry is None else platform.registry.host,
         )
         self.ready = self._run(ground, needs)
-        for route in application.routes:
-            self._route(route)
+        self.routes = [self._route(route) for route in application.routes]
         self._tunnel_binding()
         self._scraping()
         ingress = platform.ingress
@@ -243,11 +247,18 @@ class LabApp(pulumi.ComponentResource):
             for chart in self._application.charts
         ]
         for workload in self._application.workloads:
-            made += make_workload(workload, ground, self._child(*needs))
-        made += [make_task(task, ground, self._child(*needs)) for task in self._application.tasks]
+            made += make_workload(workload, ground, self._child(*needs, *self._images(workload)))
+        made += [
+            make_task(task, ground, self._child(*needs, *self._images(task))) for task in self._application.tasks
+        ]
         return made
 
-    def _route(self, route: Route) -> None:
+    def _images(self, process: Process) -> Sequence[pulumi.Resource]:
+        """What must be ready before the lab's own images can be pulled."""
+        registry = self._platform.registry
+        return registry.needs if registry is not None and isinstance(process.image, BuiltImage) else ()
+
+    def _route(self, route: Route) -> pulumi.Resource:
         """The route, once what answers is there; the certificate is the ingress' own for the whole domain."""
         ingress = self._platform.ingress
         passed = [ingress.headers]
@@ -256,9 +267,13 @@ class LabApp(pulumi.ComponentResource):
         elif isinstance(route.authentication, BasicAuth):
             passed.append(self._login(route))
         host = route.name_at(ingress.address, ingress.domain)
-        match = f"Host(`{host}`)" if route.path == "/" else f"Host(`{host}`) && PathPrefix(`{route.path}`)"
+        match = f"Host(`{host}`)"
+        if route.with_own_name:
+            match = f"({match} || Host(`{route.own_name(ingress.domain, self._platform.lineage.own.colour)}`))"
+        if route.path != "/":
+            match = f"{match} && PathPrefix(`{route.path}`)"
         suffix = "" if route.path == "/" else "-" + route.path.strip("/").replace("/", "-")
-        CustomResource(
+        return CustomResource(
             f"{self._application.name}-{route.host}{suffix}",
             metadata=Metadata(
                 name=f"{route.host}{suffix}",

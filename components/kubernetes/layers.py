@@ -1,7 +1,7 @@
 """The layers of a cluster, from the bare network to the applications: each takes what the one before made."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 
 import pulumi
@@ -19,7 +19,7 @@ from components.kubernetes.network import ClusterNetwork
 from components.kubernetes.node_features import NodeFeatures
 from components.kubernetes.object_storage import ObjectStore
 from components.kubernetes.operators import Operators
-from components.kubernetes.platform import Platform
+from components.kubernetes.platform import OwnRegistry, Platform
 from components.kubernetes.provided import Definitions, Provided
 from components.kubernetes.secret_sync import WRITER, SecretSync
 from components.kubernetes.storage import CephStorage, LocalStorage
@@ -31,13 +31,16 @@ from model.configuration import BackupRole, ColourConfiguration, Layer
 from model.exclusive import ExclusiveRole, LeaseName
 from model.lab import Lab
 from model.lineage import Lineage
-from model.secrets import Tree
+from model.secrets import SecretReference, Tree
+from model.workloads.applications import Application
+from model.workloads.harbor import HarborSettings
 from model.workloads.names import NamespaceName
 from model.workloads.observability.lab_rules import lab_rules
 from model.workloads.observability.objectives import backup_objectives
 from model.workloads.observability.rules import Rules
 from model.workloads.observability.scraping import scrape_jobs
 from model.workloads.platform import Workloads
+from model.workloads.routes import NativeOidc
 from model.workloads.schedules import BackupJob, Slot
 from model.workloads.storage import StorageClass, StorageTier
 
@@ -61,6 +64,8 @@ class ClusterGround:
     """Addresses of every colour's ingress, whether the colour runs or not."""
     secrets: Sequence[InitialSecret]
     """What must be readable before Vault is up."""
+    secret_value: Callable[[SecretReference], pulumi.Output[str]]
+    """A value of the SOPS file, secret; for what the program sets up itself."""
     secrets_file: str
     """Text of the SOPS file, encrypted as it is."""
 
@@ -85,8 +90,15 @@ def build_layers(ground: ClusterGround, *, opts: pulumi.ResourceOptions) -> None
     if Layer.BASE not in layers:
         return
     platform = base(ground, made, opts=opts)
+    there: Mapping[str, LabApp] = {}
+    settings = ground.workloads.harbor
+    if Layer.CORE in layers and settings is not None:
+        # First of its layer: what the lab builds itself is pulled from it.
+        there = applications(platform, (ground.workloads.application(settings.application),), opts=opts)
+        platform = replace(platform, registry=registry(ground, settings, there[settings.application], opts=opts))
     for layer in layers:
-        made_of_layer = applications(platform, layer, opts=opts)
+        others = [one for one in ground.workloads.of(layer) if one.name not in there]
+        made_of_layer = applications(platform, others, opts=opts)
         if layer is Layer.BASE:
             targets(ground, platform, made_of_layer.values(), opts=opts)
 
@@ -299,12 +311,49 @@ def targets(
     )
 
 
-def applications(platform: Platform, layer: Layer, *, opts: pulumi.ResourceOptions) -> Mapping[str, LabApp]:
-    """The lab's applications of one layer, by name."""
-    return {
-        application.name: LabApp(application.name, application=application, platform=platform, opts=opts)
-        for application in platform.workloads.of(layer)
-    }
+def registry(
+    ground: ClusterGround, settings: HarborSettings, made: LabApp, *, opts: pulumi.ResourceOptions
+) -> OwnRegistry:
+    """The registry with its caches, logins and rules; RunError when nodes look for it under another name."""
+    # Only a colour with the layer `core` needs the SDK.
+    from components.harbor import HarborAccess, HarborContent
+
+    lab = ground.lab
+    application = ground.workloads.application(settings.application)
+    route, login = next(
+        (one, one.authentication) for one in application.routes if isinstance(one.authentication, NativeOidc)
+    )
+    host = route.name(lab.domain)
+    if host != lab.cluster.harbor_host:
+        raise pulumi.RunError(
+            f"nodes pull through {lab.cluster.harbor_host}, but Harbor answers at {host}.\n"
+            "  fix: give the route's host and the layout's `harbor_host` one name"
+        )
+    own_host = route.own_name(lab.domain, ground.lineage.own.colour)
+    content = HarborContent(
+        "harbor-content",
+        settings=settings,
+        mirrors=lab.cluster.mirrors,
+        login=login,
+        issuer=f"https://{settings.issuer}.{lab.domain}",
+        access=HarborAccess(
+            url=f"https://{own_host}",
+            password=ground.secret_value(settings.administrator),
+            client_secret=ground.secret_value(ground.workloads.secrets.client_secret(login.client)),
+            tokens=[ground.secret_value(robot.token) for robot in settings.robots],
+            by=[*made.ready, *made.routes],
+            harbor=made.ready[0],
+        ),
+        opts=opts,
+    )
+    return OwnRegistry(host=host, own_host=own_host, needs=tuple(content.ready))
+
+
+def applications(
+    platform: Platform, wanted: Sequence[Application], *, opts: pulumi.ResourceOptions
+) -> Mapping[str, LabApp]:
+    """Applications of the lab, by name."""
+    return {one.name: LabApp(one.name, application=one, platform=platform, opts=opts) for one in wanted}
 
 
 def _cards(

@@ -28,6 +28,18 @@ class Tunnel:
 
 
 @dataclass(frozen=True)
+class OwnRegistry:
+    """The colour's own Harbor."""
+
+    host: str
+    """As images name it."""
+    own_host: str
+    """The name that leads to this colour's Harbor from everywhere: to push to."""
+    needs: tuple[pulumi.Resource, ...]
+    """The lab's own images can be pulled once these are ready."""
+
+
+@dataclass(frozen=True)
 class Platform:
     """Everything that `LabApp` makes use of."""
 
@@ -45,6 +57,8 @@ class Platform:
     """What announces each extended resource of a node, e.g. `amd.com/gpu`; empty where the colour holds no card."""
     tunnel: Tunnel | None = None
     """None where the colour does not hold the tunnel."""
+    registry: OwnRegistry | None = None
+    """None below the layer `core`: nothing there has an image of the lab's own."""
     scraping: Definitions | None = None
     """Prometheus' kinds; None where nothing watches."""
     installed: Mapping[NamespaceName, Sequence[pulumi.Resource]] = field(default_factory=dict)

@@ -8,9 +8,11 @@ import pulumi
 from pulumi_kubernetes import apps, batch, core, meta
 
 from model.cluster import Taint
+from model.configuration import Layer
 from model.secrets import target_secret_name
 from model.workloads.applications import Application
 from model.workloads.containers import FromDatabase, FromSecret, PeriodicTask, Process, Setting, Text, Workload
+from model.workloads.images import BuiltImage
 from model.workloads.quantities import Resources
 from model.workloads.storage import AccessMode
 
@@ -32,6 +34,8 @@ class Ground:
     database_secret: str | None
     permitted: bool
     """Whether pods may talk to the Kubernetes API at all."""
+    registry: str | None = None
+    """Host name of the lab's own images; None where there is no Harbor yet."""
 
     @property
     def namespace(self) -> str:
@@ -45,6 +49,19 @@ class Ground:
         mounted = Counter(volume for process in processes for volume in {mount.volume for mount in process.mounts})
         single = {one.name for one in self.application.volumes if one.access is AccessMode.ONE_NODE}
         return frozenset(volume for volume, times in mounted.items() if times > 1 and volume in single)
+
+
+def image_reference(process: Process, ground: Ground) -> str:
+    """The image as the node pulls it; RunError for one of the lab's own where there is no Harbor."""
+    if not isinstance(process.image, BuiltImage):
+        return process.image
+    if ground.registry is None:
+        raise pulumi.RunError(
+            f"{process.name} of {ground.application.name} runs the lab's own image {process.image.folder}, but the "
+            f"colour has no Harbor below the layer {Layer.CORE}.\n"
+            "  fix: put the application into a layer above, or take an image of somebody else"
+        )
+    return process.image.reference(ground.registry)
 
 
 def make_workload(workload: Workload, ground: Ground, opts: pulumi.ResourceOptions) -> Sequence[pulumi.Resource]:
@@ -122,7 +139,7 @@ def pod(
         containers=[
             core.v1.ContainerArgs(
                 name=process.name,
-                image=process.image,
+                image=image_reference(process, ground),
                 command=list(process.command) or None,
                 args=list(process.arguments) or None,
                 env=[_variable(name, setting, ground) for name, setting in process.environment.items()] or None,

@@ -6,11 +6,13 @@ order; lists of network interfaces are merged by interface name.
 
 import json
 from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address
 from typing import Any
 
 from components.talos.cilium import install_manifests
 from components.talos.plan import ClusterPlan
-from model.cluster import ClusterLayout, KernelModule, NodePlan, RegistryMirror, Taint, VolumeBounds
+from model.cluster import ClusterLayout, KernelModule, NodePlan, Taint, VolumeBounds
+from model.registries import RegistryMirror
 
 Patch = Mapping[str, Any]
 """JSON data under the keys of a Talos document."""
@@ -45,6 +47,7 @@ def machine_patches(plan: ClusterPlan, node: NodePlan, installer: str) -> tuple[
         network(plan, node),
         kernel_settings(SYSCTLS),
         registry_mirrors(plan.layout.harbor_host, plan.layout.mirrors),
+        own_registry(plan.layout.harbor_host, plan.ingress),
         node_labels(node),
         kubernetes_proxy(plan.layout),
         cluster_network(plan.layout),
@@ -105,7 +108,17 @@ def _mirror(harbor_host: str, mirror: RegistryMirror) -> Patch:
     return {
         "endpoints": [f"https://{harbor_host}/v2/{mirror.project}", f"{mirror.upstream}/v2"],
         "overridePath": True,
+        "skipFallback": False,
     }
+
+
+def own_registry(harbor_host: str, ingress: IPv4Address) -> Patch:
+    """Nodes find the Harbor of their own cluster by Harbor's name, wherever the DNS leads everybody else.
+
+    Without it a colour that is built beside the live one pulls from that one's Harbor, and nobody sees that it would
+    not come up alone.
+    """
+    return _machine({"network": {"extraHostEntries": [{"ip": str(ingress), "aliases": [harbor_host]}]}})
 
 
 def node_labels(node: NodePlan) -> Patch:

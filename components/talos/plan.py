@@ -30,6 +30,8 @@ class ClusterPlan(Value):
     """Physical name: of the cluster, and of its context in kubeconfig and talosconfig."""
     virtual_ip: IPv4Address
     """Shared by the control-plane nodes; the address of the Kubernetes API."""
+    ingress: IPv4Address
+    """Where the cluster's own ingress answers."""
     release: TalosRelease
     layout: ClusterLayout
     network: Network

@@ -6,6 +6,7 @@ To add an application, write its value in a module here and add it to the end of
 from inventory.secrets import SCHEMA
 from inventory.workloads.backups import BACKUPS
 from inventory.workloads.canary import CANARY
+from inventory.workloads.harbor import HARBOR, HARBOR_SETTINGS
 from inventory.workloads.monitor import MONITOR
 from inventory.workloads.namespaces import NAMESPACES
 from inventory.workloads.object_storage import OBJECT_STORAGE
@@ -20,7 +21,7 @@ from model.workloads.platform import Certificates, Workloads
 from model.workloads.quantities import Amount, Millicores, Resources
 from model.workloads.routes import OpenRoute
 
-APPLICATIONS: tuple[Application, ...] = (CANARY, MONITOR)
+APPLICATIONS: tuple[Application, ...] = (CANARY, MONITOR, HARBOR)
 """In the order in which their backups follow each other. A new one goes to the end, so that no other's minute moves."""
 
 OPEN_ROUTES: tuple[OpenRoute, ...] = ()
@@ -47,5 +48,6 @@ WORKLOADS = Workloads(
     open_routes=OPEN_ROUTES,
     observability=OBSERVABILITY,
     secrets=SCHEMA,
+    harbor=HARBOR_SETTINGS,
     applications=APPLICATIONS,
 )

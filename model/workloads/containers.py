@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from model.base import Value
 from model.cluster import Taint
-from model.workloads.images import Image
+from model.workloads.images import BuiltImage, Image
 from model.workloads.names import DnsLabel
 from model.workloads.quantities import Resources
 from model.workloads.schedules import Cron
@@ -82,7 +82,7 @@ class Process(Value):
     """One container: what is common to everything that runs."""
 
     name: DnsLabel
-    image: Image
+    image: Image | BuiltImage
     command: tuple[str, ...] = ()
     """Replaces the entry point of the image."""
     arguments: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from model.base import Value
 from model.configuration import Layer
 from model.object_storage import Bucket, S3Keys, S3User, WriteOnce
-from model.secrets import SecretPath, SecretReference, SecretSchema
+from model.secrets import Access, SecretPath, SecretReference, SecretSchema
 from model.units import GiB, Seconds
 from model.workloads.applications import Application
 from model.workloads.caches import CacheSettings
@@ -23,6 +23,7 @@ from model.workloads.charts import (
 )
 from model.workloads.copies import Copies
 from model.workloads.custom.argo_cd import AppProjectSpec, GroupKind, ProjectDestination
+from model.workloads.harbor import HarborSettings
 from model.workloads.images import Image
 from model.workloads.names import DnsLabel, NamespaceName
 from model.workloads.namespaces import Namespace
@@ -245,6 +246,8 @@ class Workloads(Value):
     open_routes: tuple[OpenRoute, ...]
     observability: Observability
     secrets: SecretSchema
+    harbor: HarborSettings | None
+    """None in a lab without a registry of its own."""
     applications: tuple[Application, ...]
 
     @model_validator(mode="after")
@@ -257,6 +260,7 @@ class Workloads(Value):
             *self._projects(),
             *self._buckets(),
             *self._watched(),
+            *self._harbor(),
         ]
         if problems:
             raise ValueError("\n".join(problems))
@@ -265,6 +269,13 @@ class Workloads(Value):
     def of(self, layer: Layer) -> tuple[Application, ...]:
         """The applications of a layer in the order of the inventory."""
         return tuple(application for application in self.applications if application.layer is layer)
+
+    def application(self, name: str) -> Application:
+        """The application of that name; KeyError when there is none."""
+        for application in self.applications:
+            if application.name == name:
+                return application
+        raise KeyError(f"application {name}")
 
     def namespace(self, name: str) -> Namespace:
         """The namespace of the platform or of an application; KeyError when there is none."""
@@ -454,3 +465,23 @@ class Workloads(Value):
         for application in self.applications:
             if application.charts and application.layer not in layers:
                 yield f"application {application.name} has charts, but layer {application.layer} has no project"
+
+    def _harbor(self) -> Iterator[str]:
+        harbor = self.harbor
+        if harbor is None:
+            return
+        references = (harbor.administrator, *(robot.token for robot in harbor.robots))
+        for reference in references:
+            key = self.secrets.at(reference.place())
+            read = key is not None and any(
+                one.name == harbor.application and one.access is Access.PROGRAM for one in key.consumers
+            )
+            if not read:
+                yield f"Harbor is set up with {reference}, which the program may not read for {harbor.application}"
+        found = [one for one in self.applications if one.name == harbor.application]
+        routes = [route for one in found for route in one.routes if isinstance(route.authentication, NativeOidc)]
+        if not any(route.with_own_name for route in routes):
+            yield (
+                f"Harbor is the application `{harbor.application}`, which has no route with a name of the colour's own "
+                "and a login at Authelia: it could not be set up"
+            )

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from model.base import Value
+from model.exclusive import Colour
+from model.registries import own_label
 from model.secrets import SecretReference
 from model.workloads.names import DnsLabel
 
@@ -85,6 +87,8 @@ class Route(Value):
     """Whether the Internet reaches it through the tunnel too, when the colour holds the tunnel."""
     at_address: bool = False
     """Whether the host name ends with the ingress' address, so that each colour can be asked, whichever serves."""
+    with_own_name: bool = False
+    """Whether it answers to a name with the colour in it, too (`harbor-green`), which leads to no other colour."""
 
     @model_validator(mode="after")
     def _the_internet_is_asked(self) -> "Route":
@@ -111,6 +115,9 @@ class Route(Value):
     def name_at(self, address: IPv4Address, domain: str) -> str:
         """The whole host name at an ingress of this address."""
         return name_at_address(self.host, address, domain) if self.at_address else self.name(domain)
+    def own_name(self, domain: str, colour: Colour) -> str:
+        """The host name that leads to one colour, whichever is live."""
+        return f"{own_label(self.host, colour)}.{domain}"
 
     @property
     def needs_listing(self) -> bool:

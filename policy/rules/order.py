@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
+from urllib.parse import urlsplit
 
 from model.violation import Rule, Violation
 from policy.claims import claims
@@ -59,6 +60,13 @@ BRINGERS: Mapping[str, tuple[str, ...]] = {
 SERVICE_USERS = frozenset({"ObjectStore", "Schedule", "ClusterSecretStore", "SecretStore"})
 """Kinds that do not work, and say so, while the service that they name is not there."""
 
+REGISTRY_CHART = "harbor"
+REGISTRY_PROVIDER = "pulumi:providers:harbor"
+
+IMAGE_FIELDS = frozenset({"image", "imageName"})
+NO_PODS = frozenset({"Application", "ConfigMap", "CustomResourceDefinition", "Secret"})
+"""Kinds whose fields of that name are no images that a node pulls for them."""
+
 SERVING = ("Service", "Vault", "Cluster", "Dragonfly")
 """Kinds that are services, or that an operator makes services for, under names that begin with theirs."""
 
@@ -75,8 +83,8 @@ CREATES_NAMESPACE = "CreateNamespace=true"
 _SERVICE = re.compile(r"https?://([a-z0-9-]+)\.([a-z0-9-]+)\.svc(?:[.:/]|$)")
 
 
-def order(graph: Graph, lab: Surroundings) -> list[Violation]:  # noqa: ARG001 (every rule is called alike)
-    """Who uses a kind, class, namespace, issuer, endpoint, account, label or card waits for it; nobody in a circle."""
+def order(graph: Graph, lab: Surroundings) -> list[Violation]:
+    """Who uses a kind, class, namespace, issuer, endpoint, account, label, card, own image waits for it; no circle."""
     return [
         *_circles(graph),
         *(
@@ -93,9 +101,10 @@ def order(graph: Graph, lab: Surroundings) -> list[Violation]:  # noqa: ARG001 (
         ),
         *(
             violation
-            for who, urn, need in (*_other_needs(graph), *references(graph))
+            for who, urn, need in (*_other_needs(graph), *references(graph), *_registry_needs(graph, lab))
             for violation in _missed(graph, who, urn, need)
         ),
+        *_foreign_registries(graph, lab),
     ]
 
 
@@ -279,6 +288,63 @@ def _other_needs(graph: Graph) -> Iterator[Told]:
                 if resource in ANNOUNCERS:
                     path = (*one.path, "containers", index, "resources", "limits", resource)
                     yield who, owner.urn, _announced(graph, owner.stack, resource, path)
+
+
+def _registry_needs(graph: Graph, lab: Surroundings) -> Iterator[tuple[str, str, Need]]:
+    """Images of the lab's own are pulled from the Harbor of the same colour, never from the other's."""
+    for stack, who, urn, path, image in _images(graph):
+        if image.split("/", maxsplit=1)[0] != lab.registry:
+            continue
+        made = [one.urn for one in graph.installations if one.stack == stack and one.chart == REGISTRY_CHART]
+        yield who, urn, Need(
+            f"the image `{image}`, which the colour's own Harbor has", path, frozenset(made),
+            "give the colour a Harbor, or take an image of somebody else: that of the other colour is not there when "
+            "it is needed most",
+            graph.may_install(stack),
+        )  # fmt: skip
+
+
+def _images(graph: Graph) -> Iterator[tuple[str, str, str, Path, str]]:
+    """Stack, who runs it, URN and path, and the image: of objects, and of the values of charts."""
+    for one in graph.objects:
+        if one.kind in NO_PODS:
+            continue
+        for path, value in walk(one.content):
+            if path and path[0] != "status" and path[-1] in IMAGE_FIELDS and isinstance(value, str):
+                yield one.stack, str(one), one.urn, path, value
+    for installed in graph.installations:
+        for path, value in walk(installed.values):
+            if not path or not isinstance(value, str):
+                continue
+            # Charts write an image as one text, or in parts; the registry is the first of them, or in the first.
+            if path[-1] in ("image", "repository", "registry"):
+                yield installed.stack, str(installed), installed.urn, (*installed.values_path, *path), value
+
+
+def _foreign_registries(graph: Graph, lab: Surroundings) -> Iterator[Violation]:
+    """What is set in Harbor is set in that of the same colour: by a name that leads to no other."""
+    for one in graph.resources:
+        if one.token != REGISTRY_PROVIDER:
+            continue
+        url = text(one.properties, "url")
+        host = None if url is None else urlsplit(url).hostname
+        if host is None:
+            continue
+        routes = [
+            route
+            for route in graph.of_kind("IngressRoute")
+            if any(host in (text(rule, "match") or "") for rule in entries(route.at("spec", "routes")))
+        ]
+        elsewhere = sorted({route.stack for route in routes} - {one.stack})
+        if host == lab.registry or elsewhere:
+            whose = f"that of {elsewhere[0]}" if elsewhere and host != lab.registry else "that of the live colour"
+            yield told(
+                Rule.ORDER,
+                f"the provider {one.name} of {one.stack} sets up the Harbor at {host}, which is {whose}",
+                (one.urn, ("url",)),
+                "use the name of the colour's own (`with_own_name` of the route)",
+                *((route.urn, ("spec", "routes")) for route in routes if route.stack != one.stack),
+            )
 
 
 def _account(graph: Graph, owner: KubernetesObject, name: str, path: Path) -> Need:

@@ -31,7 +31,7 @@ _ASKED_LOGIN = ("basicAuth", "secret")
 """What Traefik compares a login with: the name of a Secret."""
 _PRODUCED = frozenset({"privateKeySecretRef"})
 """Fields of that form that name a Secret which the operator makes itself."""
-_EXISTING = re.compile(r"^existing\w*secret(?:name)?$", re.IGNORECASE)
+_EXISTING = re.compile(r"^existing\w*secret\w*$", re.IGNORECASE)
 """Values by which charts are told of a Secret that is there already."""
 _SENSITIVE = re.compile(
     r"(?:password|passwd|passphrase|token|secret|credentials?|(?:api|private|access|secret|encryption|master)[-_.]?key)$",
@@ -269,10 +269,19 @@ def _parameters(one: KubernetesObject) -> Iterator[Reference]:
 def _installed(graph: Graph, produced: Produced) -> Iterator[Violation]:
     for installed in graph.installations:
         for path, value in walk(installed.values):
-            if path and isinstance(path[-1], str) and _EXISTING.match(path[-1]) and isinstance(value, str) and value:
+            if isinstance(value, str) and value and _is_existing(installed.values, path):
                 where = (*installed.values_path, *path)
                 reference = Reference(installed.namespace, value, (), where)
                 yield from _resolve(installed.stack, str(installed), installed.urn, reference, produced)
+
+
+def _is_existing(values: Property, path: Path) -> bool:
+    """Whether the value there names a Secret, and not one of its keys, which stands beside such a name."""
+    field = path[-1] if path else None
+    if not isinstance(field, str) or not _EXISTING.match(field):
+        return False
+    beside = fields(values, *path[:-1])
+    return not field.endswith("Key") or not {field.removesuffix("Key"), "existingSecret"} & {*beside}
 
 
 def _literals(graph: Graph, produced: Produced) -> Iterator[Violation]:

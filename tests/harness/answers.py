@@ -175,6 +175,16 @@ def _password(inputs: Inputs) -> Made:
     return Made("none", {"result": sentinel("password"), "bcryptHash": sentinel("hash of a password")})
 
 
+def _numbered(path: str, name: str = "name") -> Callable[[Inputs], Made]:
+    """A resource that Harbor numbers, under `path`."""
+    return lambda inputs: Made(f"{path}/{int(_text_id(str(inputs[name]))[:6], 16)}", {})
+
+
+def _harbor_registry(inputs: Inputs) -> Made:
+    made = _numbered("/registries")(inputs)
+    return Made(made.id, {"registryId": int(made.id.rsplit("/", 1)[-1]), "status": "healthy"})
+
+
 _CREATIONS: Mapping[str, Callable[[Inputs], Made]] = {
     "talos:machine/secrets:Secrets": _talos_secrets,
     "talos:machine/configurationApply:ConfigurationApply": _configuration_apply,
@@ -211,6 +221,17 @@ _CREATIONS: Mapping[str, Callable[[Inputs], Made]] = {
     "gcp:serviceaccount/account:Account": _service_account,
     "gcp:serviceaccount/key:Key": _service_account_key,
     "random:index/randomPassword:RandomPassword": _password,
+    "harbor:index/configAuth:ConfigAuth": lambda _: Made("/configurations", {}),
+    "harbor:index/configSystem:ConfigSystem": lambda _: Made("/configurations", {}),
+    "harbor:index/registry:Registry": _harbor_registry,
+    "harbor:index/project:Project": _numbered("/projects"),
+    "harbor:index/retentionPolicy:RetentionPolicy": _numbered("/retentions", "scope"),
+    "harbor:index/immutableTagRule:ImmutableTagRule": lambda inputs: Made(
+        f"{inputs['projectId']}/immutabletagrules/1", {}
+    ),
+    "harbor:index/robotAccount:RobotAccount": _numbered("/robots"),
+    "harbor:index/garbageCollection:GarbageCollection": lambda _: Made("/system/gc/schedule", {}),
+    "harbor:index/interrogationServices:InterrogationServices": lambda _: Made("/system/scanAll/schedule", {}),
 }
 
 _INVOCATIONS: Mapping[str, Callable[[Inputs], Mapping[str, wire.Value]]] = {

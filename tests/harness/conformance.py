@@ -21,6 +21,7 @@ SDK_MODULES: Mapping[str, str] = MappingProxyType(
         "random": "pulumi_random",
         "command": "pulumi_command",
         "kubernetes": "pulumi_kubernetes",
+        "harbor": "pulumiverse_harbor",
     }
 )
 """Python module of each provider package."""
@@ -69,12 +70,15 @@ def _given(recording: Recording) -> Iterator[tuple[str, str, wire.Properties]]:
         yield f"call of {call.token}", call.token, call.arguments
 
 
+JSON_KINDS = (ShapeKind.BOOLEAN, ShapeKind.INTEGER, ShapeKind.NUMBER)
+
+
 def _as_meant(token: str, given: wire.Properties) -> wire.Properties:
     """A provider's settings: the SDK hands over what is no text as JSON."""
     properties = declared(token).inputs.properties
     return {
         name: json.loads(value)
-        if isinstance(value, str) and name in properties and properties[name].shape.kind is ShapeKind.BOOLEAN
+        if isinstance(value, str) and name in properties and properties[name].shape.kind in JSON_KINDS
         else value
         for name, value in given.items()
     }

@@ -38,6 +38,7 @@ def cluster_plan(colour: Colour) -> ClusterPlan:
     return ClusterPlan(
         name=str(colour),
         virtual_ip=settings.address_plan.virtual_ip,
+        ingress=settings.address_plan.load_balancer_pool.first,
         release=LAB.cluster.release(settings.talos_version),
         layout=LAB.cluster,
         network=LAB.network(LAB.cluster.network),

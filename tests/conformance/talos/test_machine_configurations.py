@@ -33,6 +33,7 @@ def main_document(documents: Any) -> Mapping[str, Any]:
 
 COLOURED = {
     "[0].machine.network.hostname",
+    "[0].machine.network.extraHostEntries[0].ip",
     "[0].machine.network.interfaces[0].addresses[0]",
     "[0].machine.network.interfaces[0].vip.ip",
     "[0].machine.nodeLabels.topology.kubernetes.io/region",
@@ -95,6 +96,32 @@ async def test_every_registry_is_pulled_through_harbor_and_without_it(
         # One flag for all endpoints of a mirror: without the path of the API the upstream would answer 404.
         assert mirror["overridePath"] is True
         assert upstream.endswith("/v2"), registry
+        assert not mirror.get("skipFallback"), f"{registry} could not be pulled without Harbor"
+
+
+@EVERY_NODE
+async def test_harbor_is_that_of_the_node_s_own_colour(
+    machinery: Machinery, secrets: ClusterSecrets, plan: ClusterPlan, node: NodePlan
+) -> None:
+    """By the DNS its name would lead to the live colour, and a colour could not be told to come up alone."""
+    (entry,) = main_document(await machinery.inspect(await generate(machinery, plan, node, secrets)))["machine"][
+        "network"
+    ]["extraHostEntries"]
+    assert entry["aliases"] == ["harbor.bhamm-lab.com"]
+    assert entry["ip"] == {"green": "10.0.30.31", "blue": "10.0.30.131"}[plan.name]
+
+
+async def test_no_image_of_the_machine_itself_comes_from_harbor(
+    machinery: Machinery, secrets: ClusterSecrets
+) -> None:
+    """What Talos and Kubernetes start with is named at its source; a mirror, where there is one, may be away."""
+    for plan in PLANS.values():
+        for node in plan.nodes:
+            documents = await machinery.inspect(await generate(machinery, plan, node, secrets))
+            found = dict(leaves(list(documents)))
+            images = {path: value for path, value in found.items() if path.endswith(("image", "Image"))}
+            assert images
+            assert not [path for path, value in images.items() if "bhamm-lab.com" in str(value)]
 
 
 async def test_only_control_planes_hold_the_virtual_ip_and_install_cilium(

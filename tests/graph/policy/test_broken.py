@@ -1,5 +1,6 @@
 """Every broken copy of the lab's own cluster is refused for exactly what is wrong with it."""
 
+import dataclasses
 from dataclasses import dataclass, field
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from model.configuration import BackupRole
 from model.violation import Rule, Violation
 from model.workloads.annotations import AUTHENTICATION, DISPOSABLE
+from policy.graph import Graph
 from policy.properties import SECRET
 from policy.rules import RULES, check
 from policy.surroundings import Surroundings
@@ -19,6 +21,7 @@ from tests.graph.policy.changed_graph import (
     moved,
     put,
     registered,
+    replaced,
     sound,
     taken,
     waiting,
@@ -42,6 +45,21 @@ CARD = (*CONTAINER, "resources", "limits", "amd.com/gpu")
 OLDER_FSID = "7b02e4a9-0000-4000-8000-000000000000"
 BUCKET = "cloudflare:index/r2Bucket:R2Bucket"
 RECORD = "cloudflare:index/dnsRecord:DnsRecord"
+
+
+def without_harbor(graph: Graph) -> Graph:
+    """The cluster as it is below the layer `core`."""
+    return Graph(one for one in graph.resources if "harbor" not in one.urn)
+
+
+def harbor_at(url: str) -> Change:
+    """The provider of what is set in Harbor, with another URL."""
+
+    def change(graph: Graph) -> Graph:
+        (provider,) = (one for one in graph.resources if one.token == "pulumi:providers:harbor")
+        return replaced(graph, dataclasses.replace(provider, properties={**provider.properties, "url": url}))
+
+    return change
 
 
 @dataclass(frozen=True)
@@ -440,7 +458,56 @@ BROKEN = (
         "",
         "take out one",
     ),
+    Broken(
+        "own-image-below-harbor",
+        put(DEPLOYMENT, (*CONTAINER, "image"), "harbor.bhamm-lab.com/library/docs-site:1.4.0"),
+        Rule.ORDER,
+        (
+            f"{DEPLOYMENT} needs the image `harbor.bhamm-lab.com/library/docs-site:1.4.0`, which the colour's own ",
+            "but does not wait for harbor, which makes it",
+        ),
+        "test-test: spec.template.spec.containers[0].image",
+        "let it depend on harbor",
+    ),
+    Broken(
+        "own-image-in-the-values-of-a-chart",
+        put(
+            "Application argocd/k8up", (*SOURCE, "helm", "valuesObject", "image"),
+            {"registry": "harbor.bhamm-lab.com", "repository": "library/k8up", "tag": "v2.12.0"},
+        ),
+        Rule.ORDER,
+        ("application k8up needs the image `harbor.bhamm-lab.com`", "does not wait for harbor"),
+        "k8up: spec.source.helm.valuesObject.image.registry",
+        "let it depend on harbor",
+    ),
+    Broken(
+        "own-image-without-a-harbor",
+        all_of(without_harbor, put(CLUSTER, ("spec", "imageName"), "harbor.bhamm-lab.com/library/postgresql:17.5")),
+        Rule.ORDER,
+        (f"{CLUSTER} needs the image `harbor.bhamm-lab.com/library/postgresql:17.5`", "which nobody makes"),
+        "test-postgresql: spec.imageName",
+        "that of the other colour is not there when it is needed most",
+    ),
+    Broken(
+        "harbor-of-the-live-colour",
+        harbor_at("https://harbor.bhamm-lab.com"),
+        Rule.ORDER,
+        ("the provider harbor of green sets up the Harbor at harbor.bhamm-lab.com, which is that of the live colour",),
+        "harbor: url",
+        "use the name of the colour's own",
+    ),
     # I11
+    Broken(
+        "latest-image-of-the-lab-s-own",
+        all_of(
+            put(DEPLOYMENT, (*CONTAINER, "image"), "harbor.bhamm-lab.com/library/docs-site:latest"),
+            waiting(DEPLOYMENT, "Application argocd/harbor"),
+        ),
+        Rule.VERSIONS,
+        (f"{DEPLOYMENT} runs the image `harbor.bhamm-lab.com/library/docs-site:latest`, which may be another",),
+        "test-test: spec.template.spec.containers[0].image",
+        "pin it",
+    ),
     Broken(
         "latest-image",
         put(DEPLOYMENT, (*CONTAINER, "image"), "docker.io/library/busybox:latest"),
@@ -461,10 +528,10 @@ BROKEN = (
         "latest-image-in-the-values-of-a-chart",
         put(
             "Application argocd/k8up", (*SOURCE, "helm", "valuesObject", "image"),
-            {"repository": "harbor.bhamm-lab.com/library/k8up", "tag": "latest"},
+            {"repository": "registry.example/k8up", "tag": "latest"},
         ),
         Rule.VERSIONS,
-        ("application k8up runs the image `harbor.bhamm-lab.com/library/k8up:latest`",),
+        ("application k8up runs the image `registry.example/k8up:latest`",),
         "k8up: spec.source.helm.valuesObject.image.tag",
         "pin it",
     ),

@@ -17,6 +17,7 @@ from model.exclusive import Colour
 from model.lineage import Incarnation, IncarnationNumber, Lineage
 from model.workloads.applications import Application
 from model.workloads.platform import Workloads
+from tests.harness.answers import create as create_of_lab
 from tests.harness.answers import sentinel
 from tests.harness.lab_stacks import read_configuration
 from tests.harness.monitor import Answers, Made
@@ -77,7 +78,7 @@ def ground(
     workloads: Workloads = WORKLOADS,
     role: BackupRole = BackupRole.WRITER,
     born: Lineage | None = None,
-    layers: tuple[Layer, ...] = (Layer.SUBSTRATE, Layer.BASE),
+    layers: tuple[Layer, ...] = (Layer.SUBSTRATE, Layer.BASE, Layer.CORE),
 ) -> ClusterGround:
     configuration = read_configuration()
     settings = configuration.colours[colour].model_copy(update={"backup_role": role, "layers": layers})
@@ -91,6 +92,7 @@ def ground(
         active=configuration.shared.active_colour is colour,
         entrances=sorted(one.address_plan.load_balancer_pool.first for one in configuration.colours.values()),
         secrets=initial_secrets(),
+        secret_value=lambda reference: pulumi.Output.secret(sentinel(str(reference.place()))),
         secrets_file=SECRETS_FILE,
     )
 
@@ -103,6 +105,8 @@ def answers() -> Answers:
     def create(token: str, name: str, inputs: Mapping[str, Any]) -> Made:
         if token.startswith("pulumi:providers:"):
             return Made(f"provider-{name}", {})
+        if token.startswith("harbor:"):
+            return create_of_lab(token, name, inputs)
         if not token.startswith("kubernetes:"):
             raise LookupError(f"the components of Kubernetes register {token}")
         metadata = inputs.get("metadata", {})
@@ -165,6 +169,9 @@ def with_application(application: Application) -> Workloads:
 def changed(**parts: Any) -> Workloads:
     """The lab's workloads with other parts, checked again."""
     kept = {name: getattr(WORKLOADS, name) for name in Workloads.model_fields}
+    there = [application.name for application in parts.get("applications", WORKLOADS.applications)]
+    if WORKLOADS.harbor is not None and WORKLOADS.harbor.application not in there:
+        kept["harbor"] = None
     return Workloads(**{**kept, **parts})
 
 

@@ -265,7 +265,7 @@ def address_plans(draw: st.DrawFn) -> ClusterPlan:
 def test_every_address_in_a_configuration_is_from_the_plan(plan: ClusterPlan) -> None:
     for node in plan.nodes:
         text = "\n".join(render(machine_patches(plan, node, "installer")))
-        own = {str(node.address), str(plan.gateway), str(plan.nameserver)}
+        own = {str(node.address), str(plan.gateway), str(plan.nameserver), str(plan.ingress)}
         if node.is_control_plane:
             own.add(str(plan.virtual_ip))
         # The default route, and the clusters' own networks, which no machine of the lab has an address in.

@@ -10,6 +10,7 @@ import pytest
 from engine.repair import KUBERNETES, derived_id
 from engine.state import PendingOperation
 from inventory import LAB
+from inventory.workloads import WORKLOADS
 from model.configuration import Configuration
 from model.exclusive import Colour
 from stacks.adoption import import_ids
@@ -35,7 +36,7 @@ def outside_the_cluster(recording: Recording) -> list[Registration]:
 
 
 def catalogue(stack: str, configuration: Configuration) -> dict[Key, Entry]:
-    return shared_catalogue(LAB) if stack == SHARED else colour_catalogue(LAB, configuration, Colour(stack))
+    return shared_catalogue(LAB) if stack == SHARED else colour_catalogue(LAB, WORKLOADS, configuration, Colour(stack))
 
 
 def adopting(configuration: Configuration, ids: Mapping[str, str]) -> Configuration:
