@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from policy.graph import Graph
 from policy.objects import KubernetesObject
 from policy.pods import pods
-from policy.properties import Path, Property, entries, fields, text
+from policy.properties import Path, Property, entries, fields, is_withheld, text
 
 DRIVERS: Mapping[str, tuple[str, ...]] = {
     "rbd.csi.ceph.com": ("ceph-csi-rbd",),
@@ -89,7 +89,7 @@ def _by_name(
     where = name if place is None else f"{place}/{name}"
     return str(user), user.urn, Need(
         f"the {kind} {where}", path, frozenset(made), f"register the {kind}",
-        graph.may_hide(user.stack, kind) or graph.may_install(user.stack), follows,
+        place is None or graph.may_hide(user.stack, kind) or graph.may_install(user.stack), follows,
     )  # fmt: skip
 
 
@@ -125,6 +125,9 @@ def _services(graph: Graph, one: KubernetesObject) -> Iterator[Told]:
     for route, rule in enumerate(entries(one.at("spec", "routes"))):
         for index, service in enumerate(entries(rule, "services")):
             name, path = text(service, "name"), ("spec", "routes", route, "services", index)
+            # It may be of another kind, or somewhere else.
+            if is_withheld(service, "kind") or is_withheld(service, "namespace"):
+                continue
             if name is not None and text(service, "kind") in (None, "Service"):
                 place = text(service, "namespace") or one.place
                 yield _by_name(graph, one, "Service", name, place, path, follows=True)
@@ -133,7 +136,7 @@ def _services(graph: Graph, one: KubernetesObject) -> Iterator[Told]:
 def _login(graph: Graph, one: KubernetesObject) -> Iterator[Told]:
     path: Path = ("spec", "provider", "vault", "auth", "kubernetes", "serviceAccountRef")
     name = one.text(*path, "name")
-    if name is not None:
+    if name is not None and not is_withheld(one.at(*path, "namespace")):
         yield _by_name(graph, one, "ServiceAccount", name, one.text(*path, "namespace") or one.place, path)
 
 
@@ -152,6 +155,7 @@ def _mounted(graph: Graph, owner: KubernetesObject, volumes: Iterable[Property],
             yield _by_name(graph, owner, "PersistentVolumeClaim", claim, owner.place, path)
         settings = fields(volume, "configMap")
         name = text(settings, "name")
-        if name is None or name in IN_EVERY_NAMESPACE or PARAMETER in name or settings.get("optional") is True:
+        optional = settings.get("optional") not in (None, False)
+        if optional or name is None or name in IN_EVERY_NAMESPACE or PARAMETER in name:
             continue
         yield _by_name(graph, owner, "ConfigMap", name, owner.place, path)
