@@ -1,5 +1,9 @@
 """`preview`, `up`, `refresh` and `destroy`."""
 
+import time
+from collections.abc import Mapping
+from typing import Any
+
 import typer
 
 from cli.console import (
@@ -24,6 +28,11 @@ from model.exclusive import Colour
 from model.lab import Lab
 from policy.surroundings import surroundings
 from stacks.configuration import ConfigurationError, read_workloads
+from twin.kubernetes.plane_state import PlaneState
+
+CLUSTER_SECONDS = 60.0
+"""How long a cluster that is being started is waited for; what is wrong then, the engine tells."""
+CLUSTER_POLL_SECONDS = 0.2
 
 
 def operate(
@@ -43,6 +52,7 @@ def operate(
     lab, configuration = read_configuration(Workspace())
     session = prepare(target, clusters=stack in tuple(Colour) and operation is not Operation.PREVIEW)
     _clear_locks(session, stack)
+    _await_cluster(session, stack)
     try:
         if operation is Operation.UP:
             problems = refusals(lab, configuration, stack, session.state)
@@ -135,6 +145,26 @@ def _lookup(session: Session) -> Lookup:
         return {urn: entry["id"] for urn, entry in twin.created([entry.urn for entry in pending]).items()}
 
     return created
+
+
+def _await_cluster(session: Session, stack: str) -> None:
+    """The cluster of a twin that was started just now is not there at once, and the engine would not wait for it."""
+    if session.twin is None:
+        return
+    told = False
+    until = time.monotonic() + CLUSTER_SECONDS
+    while any(_is_coming(plane) for plane in session.twin.planes() if plane["name"] == stack):
+        if time.monotonic() > until:
+            return
+        if not told:
+            say(f"Waiting for the Kubernetes of {stack}, which is being started.")
+            told = True
+        time.sleep(CLUSTER_POLL_SECONDS)
+
+
+def _is_coming(plane: Mapping[str, Any]) -> bool:
+    """Whether it is on its way: one that cannot start says why, and there is nothing to wait for."""
+    return plane["state"] == PlaneState.STARTING and not plane["problems"]
 
 
 def _clear_locks(session: Session, stack: str) -> None:

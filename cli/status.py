@@ -14,6 +14,7 @@ from model.configuration import Configuration
 from model.exclusive import Colour
 from model.lab import Lab
 from twin.client import Twin, TwinError
+from twin.kubernetes.plane_state import PlaneState
 
 
 def show(target: Target, *, as_json: bool) -> None:
@@ -78,7 +79,7 @@ def _clusters(state: State, colours: list[Colour], twin: Twin | None) -> list[di
     for colour in colours:
         plane = planes.get(colour)
         reason = refusal
-        if not reason and twin is not None and (plane is None or plane["state"] != "ready"):
+        if not reason and twin is not None and (plane is None or plane["state"] != PlaneState.READY):
             reason = "its control plane is " + ("not there" if plane is None else plane["state"])
         kubeconfig = None if reason else _kubeconfig(state, colour)
         if kubeconfig is None:

@@ -9,7 +9,6 @@ import socket
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from enum import StrEnum, unique
 from http import HTTPStatus
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -23,6 +22,7 @@ from twin.kubernetes.control_plane import Part, Site
 from twin.kubernetes.mounts import Mounts
 from twin.kubernetes.network import Network
 from twin.kubernetes.nodes import TALOS, Nodes, RunningNode
+from twin.kubernetes.plane_state import PlaneState
 from twin.kubernetes.processes import NO_SPACE, MissingProgramError, Process, Program, find_programs
 from twin.kubernetes.settings import ClusterSettings
 
@@ -51,20 +51,6 @@ SLOW_START_SECONDS: Final = 20.0
 
 _DAMAGE: Final = re.compile(r"corrupt|crc mismatch|checksum|invalid database|failed to open database", re.IGNORECASE)
 """What etcd says when it finds by itself that its files are damaged; else it panics."""
-
-
-@unique
-class PlaneState(StrEnum):
-    """How a cluster's Kubernetes is doing."""
-
-    NOT_BOOTSTRAPPED = "not-bootstrapped"
-    """Its machines are configured, etcd has not begun."""
-    NO_QUORUM = "no-quorum"
-    """Too few of its control-plane machines are up; the data waits for them."""
-    STARTING = "starting"
-    READY = "ready"
-    TROUBLED = "troubled"
-    """It was ready and does not answer now; its problems say why."""
 
 
 class PlaneNotReadyError(Exception):

@@ -19,7 +19,8 @@ from twin.kubernetes.certificates import LOOPBACK
 from twin.kubernetes.hardware import Hardware
 from twin.kubernetes.network import Destination, Network, Refusal
 from twin.kubernetes.nodes import KUBELET_PORT, RunningNode, node_name
-from twin.kubernetes.plane import Plane, PlaneNotReadyError, PlaneState, Specification, Started
+from twin.kubernetes.plane import Plane, PlaneNotReadyError, Specification, Started
+from twin.kubernetes.plane_state import PlaneState
 from twin.kubernetes.settings import ClusterSettings, read_settings
 from twin.talos.clusters import Cluster, Clusters
 from twin.talos.configuration import MachineType

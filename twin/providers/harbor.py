@@ -13,7 +13,8 @@ from re import compile as regular_expression
 from typing import Any, ClassVar, Final, Protocol
 from urllib.parse import urlsplit
 
-from twin.kubernetes.plane import Plane, PlaneState
+from twin.kubernetes.plane import Plane
+from twin.kubernetes.plane_state import PlaneState
 from twin.providers import wire
 from twin.providers.errors import ApiError, already_exists, not_found
 from twin.providers.harbor_servers import ClusterServers, RunningPlane, Server, Servers, answering
