@@ -7,7 +7,7 @@ from pathlib import Path
 from inventory import LAB
 from model.cluster import NodePlan
 from model.colour import plan_nodes
-from model.configuration import Configuration
+from model.configuration import Configuration, Layer
 from model.exclusive import Colour
 from stacks.configuration import load
 from stacks.program import SHARED, build_stack
@@ -35,6 +35,15 @@ HEALTH = "talos:cluster/getHealth:getHealth"
 def read_configuration() -> Configuration:
     """The configuration of this checkout."""
     return load(PROJECT_DIRECTORY)
+
+
+def lowest_layer(configuration: Configuration) -> Configuration:
+    """With nothing on the clusters but what they stand on: a fraction of the time, for tests of what lies below."""
+    colours = {
+        colour: known.model_copy(update={"layers": (Layer.SUBSTRATE,)})
+        for colour, known in configuration.colours.items()
+    }
+    return configuration.model_copy(update={"colours": colours})
 
 
 def made_up_secrets() -> Secrets:

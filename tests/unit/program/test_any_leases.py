@@ -6,10 +6,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inventory import LAB
-from model.configuration import Configuration, Layer
+from model.configuration import Configuration
 from model.exclusive import Colour, LeaseName
 from tests.harness.conformance import EVERY_CHECK
-from tests.harness.lab_stacks import CONFIGURATION, IMAGE, VM, read_configuration, record_stack
+from tests.harness.lab_stacks import CONFIGURATION, IMAGE, VM, lowest_layer, read_configuration, record_stack
 from tests.harness.recording import Recording
 
 HOLDERS = st.fixed_dictionaries({lease: st.sampled_from([None, *Colour]) for lease in LAB.lease_names})
@@ -23,18 +23,17 @@ def dealt(
     """This checkout's configuration with other leases."""
     configuration = read_configuration()
     held = {lease: colour for lease, colour in holders.items() if colour is not None}
-    return configuration.model_copy(
+    changed = configuration.model_copy(
         update={
             "shared": configuration.shared.model_copy(update={"leases": held, "active_colour": live}),
             "colours": {
-                # What is on a cluster is nobody's lease, and takes most of the time.
-                colour: known.model_copy(
-                    update={"leases_wanted": tuple(sorted(wishes[colour])), "layers": (Layer.SUBSTRATE,)}
-                )
+                colour: known.model_copy(update={"leases_wanted": tuple(sorted(wishes[colour]))})
                 for colour, known in configuration.colours.items()
             },
         }
     )
+    # Every lease that matters here is one of a machine.
+    return lowest_layer(changed)
 
 
 def taken(recording: Recording) -> set[str]:

@@ -22,6 +22,7 @@ from tests.harness.lab_stacks import (
     SECRETS,
     VM,
     ColourStack,
+    lowest_layer,
     record_stack,
 )
 from tests.harness.program import record
@@ -154,10 +155,11 @@ def test_a_machine_with_a_card_stays_on_the_card_s_host(colour_stack: ColourStac
 
 def test_a_card_is_taken_from_the_applied_mappings(configuration: Configuration):
     """The name comes out of `shared`'s outputs, so nothing is given to a VM that `shared` has not mapped."""
-    before = record_stack("green", configuration, preview=True, shared_is_applied=False)
+    lowest = lowest_layer(configuration)
+    before = record_stack("green", lowest, preview=True, shared_is_applied=False)
     (device, *_) = before.one(VM, "worker-amd-gpu").clear_inputs["hostpcis"]
     assert wire.has_unknown(device["mapping"])
-    known = record_stack("green", configuration, preview=True)
+    known = record_stack("green", lowest, preview=True)
     (device, *_) = known.one(VM, "worker-amd-gpu").clear_inputs["hostpcis"]
     assert device["mapping"] == "r9700"
 
@@ -276,7 +278,7 @@ def test_control_planes_and_secrets_of_the_live_colour_are_protected(
     configuration: Configuration, colour: Colour, live: Colour | None
 ):
     shared = configuration.shared.model_copy(update={"active_colour": live})
-    recording = record_stack(str(colour), configuration.model_copy(update={"shared": shared}))
+    recording = record_stack(str(colour), lowest_layer(configuration.model_copy(update={"shared": shared})))
     masters = {one.name for one in recording.of_type(VM) if one.name.startswith("master-")}
     protected = {one.name for one in recording.managed if one.protect}
     assert protected == ({*masters, "secrets"} if live is colour else set())
@@ -285,7 +287,7 @@ def test_control_planes_and_secrets_of_the_live_colour_are_protected(
 def test_a_node_named_replaceable_may_be_replaced(configuration: Configuration):
     green = configuration.colours[Colour.GREEN].model_copy(update={"replaceable": ("master-1",)})
     colours = {**configuration.colours, Colour.GREEN: green}
-    recording = record_stack("green", configuration.model_copy(update={"colours": colours}))
+    recording = record_stack("green", lowest_layer(configuration.model_copy(update={"colours": colours})))
     protected = {one.name for one in recording.of_type(VM) if one.protect}
     assert protected == {"master-0", "master-2"}
 
@@ -306,7 +308,7 @@ def test_a_colour_takes_nothing_before_the_applied_table_gives_it(configuration:
 
 def test_up_needs_shared_and_says_so(configuration: Configuration, colour: Colour):
     with pytest.raises(Exception, match="it has not been applied") as raised:
-        record_stack(str(colour), configuration, shared_is_applied=False)
+        record_stack(str(colour), lowest_layer(configuration), shared_is_applied=False)
     assert "./lab up shared" in str(raised.value)
 
 

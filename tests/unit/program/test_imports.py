@@ -17,7 +17,7 @@ from stacks.adoption import import_ids
 from stacks.imports import AssignedId, Entry, ImportId, Key, NotImported, colour_catalogue, shared_catalogue
 from stacks.program import SHARED
 from tests.harness import checks
-from tests.harness.lab_stacks import record_stack
+from tests.harness.lab_stacks import lowest_layer, record_stack
 from tests.harness.recording import Recording, Registration
 from tests.unit.program.conftest import Recorded
 from twin.providers import wire
@@ -126,7 +126,7 @@ def test_without_the_switch_nothing_is_imported(stack: str, recorded: Recorded):
 
 
 def test_colours_are_built_and_never_adopted(configuration: Configuration, colour: Colour):
-    recording = record_stack(str(colour), adopting(configuration, ASSIGNED), preview=True)
+    recording = record_stack(str(colour), lowest_layer(adopting(configuration, ASSIGNED)), preview=True)
     assert not [str(one) for one in recording.managed if one.import_id is not None]
 
 
