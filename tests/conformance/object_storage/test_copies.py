@@ -84,6 +84,8 @@ class Laboratory:
     build: int = 1
     fails: tuple[str, ...] = ()
     """Steps before which the run is cut off."""
+    second: int = 0
+    """In which the last copy began: a manifest is named by it, and no job of the lab begins twice in one."""
 
     @property
     def tiers(self) -> Tiers:
@@ -92,6 +94,9 @@ class Laboratory:
 
     def copy(self, name: str, **changes: str) -> subprocess.CompletedProcess[str]:
         (job,) = [job for job in WORKLOADS.backups.copies.jobs if job.name == name]
+        while int(time.time()) == self.second:
+            time.sleep(0.05)
+        self.second = int(time.time())
         return self.run(self.tiers.copy(job), **changes)
 
     def fill(self, bucket: str, source: Tier) -> subprocess.CompletedProcess[str]:
