@@ -11,7 +11,7 @@ from components.kubernetes.provided import Definitions, Provided
 from components.options import child_options
 from model.configuration import Layer
 from model.workloads.camel_case import CamelCase
-from model.workloads.charts import ChartValues, HelmRepository
+from model.workloads.charts import ChartValues, HelmRepository, Switch
 from model.workloads.custom.argo_cd import Application, AppProject
 from model.workloads.namespaces import Namespace
 from model.workloads.objects import kinds
@@ -45,12 +45,6 @@ class SingleSignOn(CamelCase):
     client_id: str = Field(serialization_alias="clientID")
     client_secret: str = "$argocd-external-secret:oidc.authelia.clientSecret"  # noqa: S105 - a reference to a Secret
     requested_scopes: tuple[str, ...] = ("openid", "profile", "email", "groups")
-
-
-class Switch(CamelCase):
-    """A part of the chart that is on or off."""
-
-    enabled: bool
 
 
 class Global(CamelCase):

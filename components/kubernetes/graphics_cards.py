@@ -14,7 +14,7 @@ from components.options import child_options
 from model.cluster import NodePlan
 from model.hardware import Accelerator, Vendor
 from model.workloads.camel_case import CamelCase
-from model.workloads.charts import Chart, ChartValues
+from model.workloads.charts import Chart, ChartValues, Switch
 from model.workloads.custom.amd_gpu import DeviceConfig, DeviceConfigSpec, DevicePlugin, Driver, Exporter, TestRunner
 from model.workloads.custom.intel_device_plugins import GpuDevicePlugin, GpuDevicePluginSpec
 from model.workloads.objects import kinds
@@ -41,12 +41,6 @@ class IntelOperatorValues(ChartValues):
     manager: IntelOperator = IntelOperator()
 
 
-class Part(CamelCase):
-    """A part of the chart that can be left out."""
-
-    enabled: bool
-
-
 class MadeWithTheChart(CamelCase):
     """A custom resource that the chart makes by itself."""
 
@@ -62,10 +56,10 @@ class AmdDefinitions(CamelCase):
 class AmdOperatorValues(ChartValues):
     """Values of the chart `gpu-operator-charts`. Labels come from the lab's own rules, the kernel module from Talos."""
 
-    node_feature_discovery: Part = Field(
-        default=Part(enabled=False), serialization_alias="node-feature-discovery"
+    node_feature_discovery: Switch = Field(
+        default=Switch(enabled=False), serialization_alias="node-feature-discovery"
     )
-    kmm: Part = Part(enabled=True)
+    kmm: Switch = Switch(enabled=True)
     default_rule: bool = Field(default=False, serialization_alias="installdefaultNFDRule")
     crds: AmdDefinitions = AmdDefinitions()
 

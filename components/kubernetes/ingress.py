@@ -17,7 +17,7 @@ from components.kubernetes.objects import CustomResource, Metadata
 from components.kubernetes.provided import Definitions, Provided
 from components.options import child_options
 from model.workloads.camel_case import CamelCase
-from model.workloads.charts import Chart, ChartValues
+from model.workloads.charts import Chart, ChartValues, Switch
 from model.workloads.custom.traefik import (
     CertificateSecret,
     ForwardAuthentication,
@@ -53,12 +53,6 @@ class CustomKinds(CamelCase):
     enabled: bool = True
     allow_cross_namespace: bool = True
     ingress_class: str = CLASS
-
-
-class Switch(CamelCase):
-    """A part of the chart that is on or off."""
-
-    enabled: bool
 
 
 class Providers(CamelCase):

@@ -16,7 +16,7 @@ from model.base import Value
 from model.exclusive import Colour
 from model.units import GiB
 from model.workloads.camel_case import CamelCase
-from model.workloads.charts import Chart, ChartValues
+from model.workloads.charts import Chart, ChartValues, SecretSource, Switch
 from model.workloads.custom.prometheus import (
     BasicLogin,
     PodEndpoint,
@@ -48,12 +48,6 @@ from model.workloads.storage import StorageClass
 DASHBOARD_LABEL = "grafana_dashboard"
 """Grafana's sidecar takes every ConfigMap with it."""
 DASHBOARD_FOLDER = "/var/lib/grafana/dashboards/default"
-
-
-class Switch(CamelCase):
-    """A part of the chart that is on or off."""
-
-    enabled: bool
 
 
 class ResourceRequest(CamelCase):
@@ -170,12 +164,6 @@ class GrafanaConfiguration(Value):
     auth: Authentication = Authentication()
     generic_oauth: GenericOauth = Field(serialization_alias="auth.generic_oauth")
     analytics: Analytics = Analytics()
-
-
-class SecretSource(CamelCase):
-    """The value of a variable is a key of a Secret."""
-
-    secret_key_ref: SecretKey
 
 
 class DataSource(CamelCase):

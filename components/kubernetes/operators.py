@@ -8,7 +8,7 @@ from components.kubernetes.chart_application import Delivery
 from components.kubernetes.provided import Definitions
 from components.options import child_options
 from model.workloads.camel_case import CamelCase
-from model.workloads.charts import Chart, ChartValues
+from model.workloads.charts import Chart, ChartValues, Variable
 from model.workloads.custom.argo_workflows import CronWorkflow, Workflow, WorkflowTemplate
 from model.workloads.custom.cloudnative_pg import Cluster, Database, ObjectStore, ScheduledBackup
 from model.workloads.custom.dragonfly import Dragonfly
@@ -20,13 +20,6 @@ POSTGRES_NAMESPACE = "cnpg-system"
 K8UP_NAMESPACE = "k8up"
 DRAGONFLY_NAMESPACE = "dragonflydb"
 WORKFLOWS_NAMESPACE = "argo"
-
-
-class Variable(CamelCase):
-    """An environment variable."""
-
-    name: str
-    value: str
 
 
 class K8upSettings(CamelCase):

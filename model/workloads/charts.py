@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, SerializeAsAny, model_validator
 
 from model.base import Value
 from model.workloads.camel_case import CamelCase
+from model.workloads.custom.selectors import SecretKey
 from model.workloads.names import DnsLabel, NamespaceName
 from model.workloads.objects import Kind
 
@@ -104,6 +105,26 @@ HELM_SOURCES = (HelmRepository, HelmRegistry, GitChart)
 
 class ChartValues(CamelCase):
     """Values of a chart that differ from its defaults; each chart has a class of its own with the names it knows."""
+
+
+class Switch(CamelCase):
+    """A part of a chart that is on or off."""
+
+    enabled: bool
+
+
+class SecretSource(CamelCase):
+    """The value of a variable is a key of a Secret."""
+
+    secret_key_ref: SecretKey
+
+
+class Variable(CamelCase):
+    """An environment variable of a chart's container: with a value, or with one from a Secret."""
+
+    name: str
+    value: str | None = None
+    value_from: SecretSource | None = None
 
 
 class IgnoredDifference(Value):

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 from model.base import Value
 from model.secrets import SecretReference
 from model.workloads.camel_case import CamelCase
-from model.workloads.charts import ChartValues
+from model.workloads.charts import ChartValues, Switch
 from model.workloads.names import DnsLabel
 from model.workloads.retention import Days
 from model.workloads.schedules import Cron
@@ -72,17 +72,11 @@ class ClusterIpService(CamelCase):
     name: str
 
 
-class Tls(CamelCase):
-    """Encryption by Harbor itself."""
-
-    enabled: bool
-
-
 class Exposure(CamelCase):
     """How Harbor is reached: by a service that the lab's ingress leads to."""
 
     type: Literal["clusterIP"] = "clusterIP"
-    tls: Tls = Tls(enabled=False)
+    tls: Switch = Switch(enabled=False)
     cluster_ip: ClusterIpService = Field(serialization_alias="clusterIP")
 
 
@@ -158,12 +152,6 @@ class CacheValues(CamelCase):
 
     enabled: bool = True
     expire_hours: int = 24
-
-
-class Switch(CamelCase):
-    """A part that is on or off."""
-
-    enabled: bool
 
 
 class AddressFamily(CamelCase):

@@ -8,7 +8,7 @@ from model.base import Value
 from model.cluster import Taint
 from model.units import Seconds
 from model.workloads.camel_case import CamelCase
-from model.workloads.charts import ChartValues
+from model.workloads.charts import ChartValues, SecretSource, Switch, Variable
 from model.workloads.custom.selectors import SecretKey
 from model.workloads.observability.alloy import pods_configuration
 from model.workloads.observability.rules import duration
@@ -16,26 +16,6 @@ from model.workloads.platform import ObjectStorage
 
 CONTROL_PLANE_TAINT = "node-role.kubernetes.io/control-plane"
 GATEWAY_PORT = 80
-
-
-class SecretSource(CamelCase):
-    """The value of a variable is a key of a Secret."""
-
-    secret_key_ref: SecretKey
-
-
-class Variable(CamelCase):
-    """An environment variable of a chart's container: with a value, or with one from a Secret."""
-
-    name: str
-    value: str | None = None
-    value_from: SecretSource | None = None
-
-
-class Switch(CamelCase):
-    """A part of a chart that is on or off."""
-
-    enabled: bool
 
 
 class LokiPart(CamelCase):
