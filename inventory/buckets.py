@@ -3,9 +3,7 @@
 from model.guests import GuestName
 from model.object_storage import Bucket, ColdStorage, Grant, Layout, NotCopied, S3Keys, S3User, Verb, WriteOnce
 from model.secrets import SecretReference
-from model.units import Seconds
-
-_DAY = 24 * 60 * 60
+from model.units import DAY, Seconds
 
 SNAPSHOTS, ARCHIVES = "k8up-backups", "cnpg-backups"
 LOGS, ARTIFACTS, STATE = "loki-data", "argo-artifacts", "tofu-state"
@@ -75,8 +73,8 @@ COLD = ColdStorage(
             grants=(Grant(bucket=_COLD_BUCKET, verbs=(Verb.READ, Verb.LIST)),),
         ),
     ),
-    expire_after=Seconds(90 * _DAY),
-    keep_replaced=Seconds(30 * _DAY),
+    expire_after=Seconds(90 * DAY),
+    keep_replaced=Seconds(30 * DAY),
 )
 
 OFFSITE_KEYS = keys(_OWN, "r2-access-key", "r2-secret-key")

@@ -12,9 +12,7 @@ from model.cloud import (
     ServiceAccount,
     Tunnel,
 )
-from model.units import Seconds
-
-_DAY = 24 * 60 * 60
+from model.units import DAY, Seconds
 
 CLOUD = Cloud(
     cloudflare=Cloudflare(
@@ -25,9 +23,9 @@ CLOUD = Cloud(
             name=BucketName("seaweedfs"),
             location="wnam",
             storage_class="Standard",
-            lock=Seconds(14 * _DAY),
-            expire_after=Seconds(90 * _DAY),
-            abort_uploads_after=Seconds(7 * _DAY),
+            lock=Seconds(14 * DAY),
+            expire_after=Seconds(90 * DAY),
+            abort_uploads_after=Seconds(7 * DAY),
         ),
         tunnel=Tunnel(
             name="bhamm-lab",

@@ -4,7 +4,7 @@ Ages are worst cases: what was written just after a job looked is in the copy on
 ended. Along a chain of copies periods and durations add up, however the jobs lie within the day.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum, unique
 from typing import NewType
 
@@ -12,14 +12,10 @@ from pydantic import Field
 
 from model.base import Value
 from model.secrets import ApplicationName, SecretReference
-from model.units import Seconds
+from model.units import DAY, HOUR, MINUTE, Seconds
 
 StoreName = NewType("StoreName", str)
 DataSetName = NewType("DataSetName", str)
-
-DAY = 24 * 60 * 60
-HOUR = 60 * 60
-MINUTE = 60
 
 
 @unique
@@ -119,15 +115,20 @@ class Job(Value):
         return frozenset(store for store in (self.reads, self.writes) if store is not None)
 
     @property
+    def gaps(self) -> tuple[int, ...]:
+        """Minutes from each start of a day to the next one; empty when it never starts."""
+        turns = sorted(self.starts)
+        later = [*turns[1:], *(start + DAY // MINUTE for start in turns[:1])]
+        return tuple(after - before for before, after in zip(turns, later, strict=True))
+
+    @property
     def interval(self) -> Seconds | None:
         """The longest time between two starts; None when it never starts."""
         if self.every is not None:
             return self.every
         if not self.starts:
             return None
-        turns = sorted(self.starts)
-        gaps = [after - before for before, after in zip(turns, [*turns[1:], turns[0] + DAY // MINUTE], strict=True)]
-        return Seconds(max(gaps) * MINUTE + (HOUR if self.is_local else 0))
+        return Seconds(max(self.gaps) * MINUTE + (HOUR if self.is_local else 0))
 
 
 class RestorePath(Value):
@@ -161,16 +162,23 @@ class BackupPlan(Value):
         """The named store; None when there is none."""
         return next((store for store in self.stores if store.name == name), None)
 
-    def age(self, data_set: DataSetName, store: StoreName, seen: frozenset[StoreName] = frozenset()) -> Seconds | None:
-        """How old the copy in a store can get before the next one is complete; None where there is no copy."""
-        ages: list[int] = []
+    def chain(
+        self, data_set: DataSetName, store: StoreName, seen: frozenset[StoreName] = frozenset()
+    ) -> tuple[Job, ...] | None:
+        """The jobs by which the data comes to a store soonest, the first one first; None where there is no copy."""
+        chains: list[tuple[Job, ...]] = []
         for job in self.jobs:
             if job.writes != store or data_set not in job.copies or job.interval is None or store in seen:
                 continue
-            before = 0 if job.reads is None else self.age(data_set, job.reads, seen | {store})
+            before = () if job.reads is None else self.chain(data_set, job.reads, seen | {store})
             if before is not None:
-                ages.append(before + job.interval + job.duration)
-        return Seconds(min(ages)) if ages else None
+                chains.append((*before, job))
+        return min(chains, key=worst_case, default=None)
+
+    def age(self, data_set: DataSetName, store: StoreName) -> Seconds | None:
+        """How old the copy in a store can get before the next one is complete; None where there is no copy."""
+        chain = self.chain(data_set, store)
+        return None if chain is None else worst_case(chain)
 
     def worst_case_ages(self) -> Mapping[DataSetName, Mapping[Tier, Seconds]]:
         """Seconds by data set and tier; an alert that waits longer than that comes too late."""
@@ -196,6 +204,11 @@ class BackupPlan(Value):
                 seen.add(reached)
                 ways += [(*way, step) for step in self.restores if step.reads == reached and kind in step.kinds]
         return None
+
+
+def worst_case(chain: Iterable[Job]) -> Seconds:
+    """How old the copy at the end of a chain can get before the next one is complete."""
+    return Seconds(sum((job.interval or 0) + job.duration for job in chain))
 
 
 def duration_text(seconds: int) -> str:

@@ -13,6 +13,8 @@ GB = NewType("GB", int)
 
 Seconds = NewType("Seconds", int)
 
+MINUTE, HOUR, DAY = Seconds(60), Seconds(60 * 60), Seconds(24 * 60 * 60)
+
 Watts = NewType("Watts", int)
 
 Mtu = NewType("Mtu", int)

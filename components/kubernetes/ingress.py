@@ -16,6 +16,7 @@ from components.kubernetes.network import (
 from components.kubernetes.objects import CustomResource, Metadata
 from components.kubernetes.provided import Definitions, Provided
 from components.options import child_options
+from model.units import DAY
 from model.workloads.camel_case import CamelCase
 from model.workloads.charts import Chart, ChartValues, Switch
 from model.workloads.custom.traefik import (
@@ -184,7 +185,7 @@ def _headers() -> MiddlewareSpec:
             frame_deny=True,
             content_type_nosniff=True,
             browser_xss_filter=True,
-            sts_seconds=SECURE_DAYS * 24 * 60 * 60,
+            sts_seconds=SECURE_DAYS * DAY,
             sts_include_subdomains=True,
         )
     )

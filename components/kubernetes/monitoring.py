@@ -17,8 +17,8 @@ from model.exclusive import Colour
 from model.units import GiB
 from model.workloads.camel_case import CamelCase
 from model.workloads.charts import Chart, ChartValues, SecretSource, Switch
+from model.workloads.custom.prometheus import NamespaceSelector as NamespaceNames
 from model.workloads.custom.prometheus import (
-    BasicLogin,
     PodEndpoint,
     PodMonitor,
     PodMonitorSpec,
@@ -31,7 +31,6 @@ from model.workloads.custom.prometheus import (
     StaticTargets,
     TlsConfiguration,
 )
-from model.workloads.custom.prometheus import NamespaceSelector as NamespaceNames
 from model.workloads.custom.selectors import LabelSelector, SecretKey
 from model.workloads.objects import kinds
 from model.workloads.observability.alertmanager import AlertmanagerConfiguration, alertmanager_configuration
@@ -428,10 +427,7 @@ def claims_of_colours(settings: Observability, domain: str, entrances: Sequence[
         scrape_interval=duration(settings.prometheus.interval),
         honor_labels=True,
         params={"match[]": (ACTIVE,)},
-        basic_auth=BasicLogin(
-            username=SecretKey(name=watch.login.secret, key=watch.login.username),
-            password=SecretKey(name=watch.login.secret, key=watch.login.password),
-        ),
+        basic_auth=watch.login.entry,
         static_configs=tuple(
             StaticTargets(
                 targets=(f"{name_at_address(watch.host, address, domain)}:{HTTPS_PORT}",),

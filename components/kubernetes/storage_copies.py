@@ -14,11 +14,12 @@ from components.kubernetes.external_secrets import SecretStores as Stores
 from components.kubernetes.objects import CustomResource, Metadata
 from components.kubernetes.provided import Definitions, Provided
 from components.options import child_options
-from model.backups import DAY, MINUTE, Tier
+from model.backups import Tier
 from model.lab import Lab
 from model.lineage import Lineage
 from model.object_storage import Bucket, ColdStorage, S3Keys, WriteOnce, policy
 from model.secrets import SecretReference
+from model.units import DAY, MINUTE
 from model.workloads.backup_plan import cold_endpoint
 from model.workloads.copies import Copies, CopyJob
 from model.workloads.custom.argo_workflows import (

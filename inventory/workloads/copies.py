@@ -1,13 +1,11 @@
 """When backups are copied on, and how old the lab's data may be when a copy is all that is left."""
 
 from inventory.buckets import ARCHIVES, OFFSITE_KEYS, SNAPSHOTS
-from model.backups import HOUR, MINUTE, DataKind, Tier
+from model.backups import DataKind, Tier
 from model.secrets import ApplicationName
-from model.units import Seconds
+from model.units import DAY, HOUR, MINUTE, Seconds
 from model.workloads.copies import Copies, CopyJob
 from model.workloads.schedules import Minutes
-
-_DAY = 24 * HOUR
 
 
 def _job(name: str, bucket: str, source: Tier, target: Tier, begin: tuple[int, int], minutes: int) -> CopyJob:
@@ -36,7 +34,7 @@ COPIES = Copies(
     cold_writer="mirror-writer",
     cold_reader="mirror-reader",
     offsite=OFFSITE_KEYS,
-    renew_after=Seconds(45 * _DAY),
+    renew_after=Seconds(45 * DAY),
     objectives={
         DataKind.VOLUMES: {
             Tier.HOT: Seconds(13 * HOUR),

@@ -19,7 +19,7 @@ from inventory.workloads.observability import (
 )
 from model.configuration import Layer
 from model.secrets import SecretReference
-from model.units import MiB, Seconds
+from model.units import DAY, MiB, Seconds
 from model.workloads.applications import Application
 from model.workloads.charts import Chart, HelmRepository
 from model.workloads.containers import FromSecret, Identity, Text, Workload
@@ -31,7 +31,6 @@ from model.workloads.observability.charts import (
     cloudflare_exporter_values,
     loki_values,
 )
-from model.workloads.observability.rules import DAY
 from model.workloads.quantities import Amount, Millicores, Resources
 from model.workloads.routes import BasicAuth, ForwardAuth, NativeOidc, Route
 

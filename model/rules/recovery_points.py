@@ -1,13 +1,14 @@
 """I14: copies are young enough, and the jobs that make them are not in each other's way."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import combinations
 
-from model.backups import DAY, MINUTE, BackupPlan, DataSet, Job, Store, clock_text, duration_text
+from model.backups import BackupPlan, Job, clock_text, duration_text, worst_case
 from model.configuration import Configuration
 from model.lab import Lab
 from model.rules.places import Part, place
 from model.rules.restore_closure import job_place
+from model.units import DAY, MINUTE
 from model.violation import Rule, Source, Violation
 
 _MINUTES_PER_DAY = DAY // MINUTE
@@ -32,9 +33,10 @@ def _times(plan: BackupPlan) -> Iterator[Violation]:
 def _ages(plan: BackupPlan) -> Iterator[Violation]:
     for data_set in plan.data_sets:
         for store in plan.stores:
-            age = plan.age(data_set.name, store.name)
-            if age is None:
+            chain = plan.chain(data_set.name, store.name)
+            if chain is None:
                 continue
+            age = worst_case(chain)
             objective = data_set.objectives.get(store.tier)
             where = place(Part.COPIES, "objectives", data_set.kind.value)
             if objective is None:
@@ -47,44 +49,26 @@ def _ages(plan: BackupPlan) -> Iterator[Violation]:
             elif age > objective:
                 yield _violation(
                     f"the copy of {data_set.name} at the tier `{store.tier}` can be {duration_text(age)} old, but may "
-                    f"be {duration_text(objective)} old at most: {_sum(plan, data_set, store)}",
+                    f"be {duration_text(objective)} old at most: {_sum(chain)}",
                     where,
                     "shorten a period or a duration on the way, or agree to lose more",
-                    *(job_place(job) for job in _chain(plan, data_set, store)),
+                    *(job_place(job) for job in chain),
                 )
 
 
-def _chain(plan: BackupPlan, data_set: DataSet, store: Store) -> list[Job]:
-    """The jobs by which the data comes to the store soonest, the first one first."""
-    best: list[Job] | None = None
-    for job in plan.jobs:
-        if job.writes != store.name or data_set.name not in job.copies or job.interval is None:
-            continue
-        before = plan.store(job.reads) if job.reads is not None else None
-        way = [*(_chain(plan, data_set, before) if before is not None else []), job]
-        if best is None or _length(way) < _length(best):
-            best = way
-    return best or []
-
-
-def _length(way: list[Job]) -> int:
-    return sum((job.interval or 0) + job.duration for job in way)
-
-
-def _sum(plan: BackupPlan, data_set: DataSet, store: Store) -> str:
+def _sum(chain: Iterable[Job]) -> str:
     return ", then ".join(
-        f"{job.name} every {duration_text(job.interval or 0)} for {duration_text(job.duration)}"
-        for job in _chain(plan, data_set, store)
+        f"{job.name} every {duration_text(job.interval or 0)} for {duration_text(job.duration)}" for job in chain
     )
 
 
 def _overlaps(plan: BackupPlan) -> Iterator[Violation]:
     timed = [job for job in plan.jobs if job.starts]
     for job in timed:
-        if job.interval is not None and job.duration >= min(_gaps(job)) * MINUTE:
+        if job.interval is not None and job.duration >= min(job.gaps) * MINUTE:
             yield _violation(
                 f"{job.name} may take {duration_text(job.duration)} and begins again after "
-                f"{duration_text(min(_gaps(job)) * MINUTE)}",
+                f"{duration_text(min(job.gaps) * MINUTE)}",
                 job_place(job),
                 "give it less time, or run it less often",
             )
@@ -100,14 +84,6 @@ def _overlaps(plan: BackupPlan) -> Iterator[Violation]:
             "move one of them so that it begins after the other has ended",
             job_place(first),
         )
-
-
-def _gaps(job: Job) -> list[int]:
-    turns = sorted(job.starts)
-    return [
-        (after - before) % _MINUTES_PER_DAY or _MINUTES_PER_DAY
-        for before, after in zip(turns, [*turns[1:], turns[0]], strict=True)
-    ]
 
 
 def _meeting(first: Job, second: Job) -> int | None:

@@ -8,10 +8,10 @@ from model.configuration import Configuration, source
 from model.hardware import HostName, HostRole
 from model.lab import Lab
 from model.rules.places import Part, place
+from model.units import DAY
 from model.violation import Rule, Source, Violation
 
-_DAY = 24 * 60 * 60
-_SHORTEST_ROTATION = _DAY
+_SHORTEST_ROTATION = DAY
 """Google Cloud KMS refuses to rotate a key more often."""
 
 
@@ -251,7 +251,7 @@ def _bucket_place(field: str) -> Source:
 
 
 def _days(seconds: int) -> str:
-    whole, rest = divmod(seconds, _DAY)
+    whole, rest = divmod(seconds, DAY)
     return f"{whole} days" if rest == 0 else f"{seconds} s"
 
 

@@ -4,8 +4,6 @@ import re
 from collections.abc import Iterator, Sequence
 
 from model.backups import (
-    DAY,
-    MINUTE,
     BackupPlan,
     DataKind,
     DataSet,
@@ -23,7 +21,7 @@ from model.guests import InfrastructureGuest
 from model.object_storage import ColdStorage
 from model.proxmox import BackupJob as GuestBackupJob
 from model.secrets import ApplicationName
-from model.units import Seconds
+from model.units import DAY, MINUTE, Seconds
 from model.workloads.copies import COLD, HOT, OFFSITE, RESTORERS, STORES, CopyJob
 from model.workloads.platform import Workloads
 from model.workloads.schedules import BackupJob, Slot

@@ -2,11 +2,11 @@
 
 from pydantic import Field, model_validator
 
-from model.backups import DAY, MINUTE, DataKind, Means, StoreName, Tier
+from model.backups import DataKind, Means, StoreName, Tier
 from model.base import Value
 from model.object_storage import S3Keys
 from model.secrets import ApplicationName
-from model.units import Seconds
+from model.units import DAY, MINUTE, Seconds
 from model.workloads.names import DnsLabel
 from model.workloads.schedules import Minutes
 

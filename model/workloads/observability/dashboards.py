@@ -24,7 +24,6 @@ class Unit(StrEnum):
     PLAIN = "none"
     SECONDS = "s"
     PERCENT = "percentunit"
-    CELSIUS = "celsius"
 
 
 @unique

@@ -6,18 +6,9 @@ from collections.abc import Iterable, Sequence
 from model.base import Value
 from model.cluster import NodePlan
 from model.exclusive import Colour
-from model.units import Seconds
+from model.units import DAY, Seconds
 from model.workloads.observability.objectives import Objectives
-from model.workloads.observability.rules import (
-    DAY,
-    Alert,
-    Expression,
-    Recorded,
-    Rules,
-    Severity,
-    matching,
-    minutes,
-)
+from model.workloads.observability.rules import Alert, Expression, Recorded, Rules, Severity, matching, minutes
 from model.workloads.observability.scraping import CEPH_JOB, NODE_JOB
 
 AGE, OBJECTIVE = "lab:backup_age:seconds", "lab:recovery_point_objective:seconds"

@@ -6,8 +6,8 @@ from typing import NewType
 from pydantic import Field
 
 from model.base import Value
-from model.units import Seconds
-from model.workloads.observability.rules import HOUR, Expression, matching
+from model.units import HOUR, Seconds
+from model.workloads.observability.rules import Expression, matching
 from model.workloads.schedules import UPKEEP, BackupJob, Slot, Timetable
 
 DataSet = NewType("DataSet", str)

@@ -8,10 +8,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, model_validator
 
 from model.base import Value
-from model.units import Seconds
+from model.units import DAY, HOUR, MINUTE, Seconds
 from model.workloads.custom.prometheus import PrometheusRuleSpec, RuleEntry, RuleGroup
-
-MINUTE, HOUR, DAY = Seconds(60), Seconds(3600), Seconds(86400)
 
 _BRACKETS: Mapping[str, str] = {")": "(", "]": "[", "}": "{"}
 

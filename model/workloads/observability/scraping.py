@@ -45,6 +45,14 @@ class Login(Value):
     username: str
     password: str
 
+    @property
+    def entry(self) -> BasicLogin:
+        """As the operator has it."""
+        return BasicLogin(
+            username=SecretKey(name=self.secret, key=self.username),
+            password=SecretKey(name=self.secret, key=self.password),
+        )
+
 
 class ScrapeJob(Value):
     """Targets of one kind."""
@@ -68,7 +76,7 @@ class ScrapeJob(Value):
             metrics_path=self.path,
             scrape_interval=duration(interval),
             params=self.parameters or None,
-            basic_auth=None if self.login is None else _login(self.login),
+            basic_auth=None if self.login is None else self.login.entry,
             tls_config=None if self.verified else TlsConfiguration(insecure_skip_verify=True),
             static_configs=tuple(self._static(target) for target in self.targets),
             relabelings=None if self.asked_through is None else _through(self.asked_through),
@@ -149,13 +157,6 @@ def _consoles(lab: Lab) -> Iterable[Target]:
     for console in lab.consoles:
         if console.address is not None:
             yield Target(address=console.address, port=HTTPS_PORT, instance=console.name)
-
-
-def _login(login: Login) -> BasicLogin:
-    return BasicLogin(
-        username=SecretKey(name=login.secret, key=login.username),
-        password=SecretKey(name=login.secret, key=login.password),
-    )
 
 
 def _through(exporter: str) -> tuple[Relabelling, ...]:

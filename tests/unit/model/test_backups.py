@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from inventory import LAB
 from inventory.workloads import WORKLOADS
-from model.backups import DAY, MINUTE, Job, Origin, Tier, clock_text, duration_text
+from model.backups import Job, Origin, Tier, clock_text, duration_text
 from model.hardware import DiskUse
-from model.units import Seconds, gb_to_gib
+from model.units import DAY, MINUTE, Seconds, gb_to_gib
 from tests.unit.configuration.changed_copy import PROJECT_DIRECTORY
 
 GUIDE = PROJECT_DIRECTORY / "docs" / "guide" / "backups.md"
