@@ -5,7 +5,7 @@ keeps its database.
 """
 
 import secrets
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from http import HTTPStatus
@@ -84,6 +84,11 @@ class Planes(Protocol):
         ...
 
 
+def documents_of(token: str, cluster: str) -> Collection:
+    """Where the documents of a type of a cluster's Harbor are."""
+    return Collection(f"{collection_of(token)}/{cluster}")
+
+
 class _HarborKind(StoredKind):
     """Something of the Harbor that the call has reached."""
 
@@ -102,7 +107,7 @@ class _HarborKind(StoredKind):
 
     def documents_of(self, token: str) -> Collection:
         """Where this Harbor's documents of a type are."""
-        return Collection(f"{collection_of(token)}/{self.cluster}")
+        return documents_of(token, self.cluster)
 
     def stored(self, token: str) -> list[State]:
         """Inputs, outputs and `id` of everything of the type in this Harbor."""
@@ -195,9 +200,7 @@ class Project(_HarborKind):
     def violations(self, inputs: State, configuration: Mapping[str, Any]) -> Iterable[Violation]:
         """The rules of its name."""
         del configuration
-        name = inputs.get("name")
-        if name is not None and (not NAME.fullmatch(name) or len(name) > LONGEST_NAME):
-            yield Violation("name", f"`{name}` must be small letters and digits, with single . _ - between")
+        yield from _name(inputs)
 
     def made(self, call: Call) -> Created:
         """Numbered; `library` has the first number."""
@@ -262,10 +265,7 @@ class RetentionPolicy(_HarborKind):
             yield Violation("rules", f"must be 1 to {MOST_RULES} rules, not {len(rules)}")
         for index, rule in enumerate(rules or ()):
             for names in (TEMPLATES, REPOSITORIES, TAGS):
-                given = [name for name in names if rule.get(name)]
-                if len(given) != 1:
-                    has = " and ".join(given) or "none"
-                    yield Violation(f"rules[{index}]", f"must have exactly one of {', '.join(names)}; it has {has}")
+                yield from _exactly_one(rule, names, f"rules[{index}]")
 
     def made(self, call: Call) -> Created:
         """For a project that is there; what it had is replaced."""
@@ -292,10 +292,7 @@ class ImmutableTagRule(_HarborKind):
         """One choice of repositories and one of tags."""
         del configuration
         for names in (REPOSITORIES, TAGS):
-            given = [name for name in names if inputs.get(name)]
-            if len(given) != 1:
-                has = " and ".join(given) or "none"
-                yield Violation("", f"must have exactly one of {', '.join(names)}; it has {has}")
+            yield from _exactly_one(inputs, names, "")
 
     def made(self, call: Call) -> Created:
         """In a project that is there."""
@@ -323,9 +320,7 @@ class RobotAccount(_HarborKind):
         """Rights on projects by their names, and a secret that is not too simple."""
         del configuration
         yield from _one_of(inputs, "level", LEVELS)
-        name = inputs.get("name")
-        if name is not None and (not NAME.fullmatch(name) or len(name) > LONGEST_NAME):
-            yield Violation("name", f"`{name}` must be small letters and digits, with single . _ - between")
+        yield from _name(inputs)
         secret = inputs.get("secret")
         if secret is not None and not _is_strong(secret):
             yield Violation(
@@ -542,7 +537,7 @@ class Harbor(StandIn):
             return
         with store.transaction():
             for token in self.tokens:
-                collection = Collection(f"{collection_of(token)}/{server.cluster}")
+                collection = documents_of(token, server.cluster)
                 for key, _ in store.items(collection):
                     store.delete(collection, key)
             for collection in (NUMBERS, IMAGES):
@@ -566,6 +561,19 @@ def _one_of(inputs: State, name: str, known: Iterable[str]) -> Iterable[Violatio
     value = inputs.get(name)
     if value is not None and value not in known:
         yield Violation(name, f"must be one of {', '.join(known)}, not `{value}`")
+
+
+def _name(inputs: State) -> Iterable[Violation]:
+    name = inputs.get("name")
+    if name is not None and (not NAME.fullmatch(name) or len(name) > LONGEST_NAME):
+        yield Violation("name", f"`{name}` must be small letters and digits, with single . _ - between")
+
+
+def _exactly_one(inputs: Mapping[str, Any], names: Sequence[str], where: str) -> Iterable[Violation]:
+    given = [name for name in names if inputs.get(name)]
+    if len(given) != 1:
+        has = " and ".join(given) or "none"
+        yield Violation(where, f"must have exactly one of {', '.join(names)}; it has {has}")
 
 
 def _schedule(inputs: State, name: str = "schedule") -> Iterable[Violation]:
