@@ -149,7 +149,7 @@ def _lookup(session: Session) -> Lookup:
 
 def _await_cluster(session: Session, stack: str) -> None:
     """The cluster of a twin that was started just now is not there at once, and the engine would not wait for it."""
-    if session.twin is None:
+    if session.twin is None or stack not in tuple(Colour):
         return
     told = False
     until = time.monotonic() + CLUSTER_SECONDS

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 import pulumi
-from pulumi_kubernetes import core, meta, rbac
+from pulumi_kubernetes import core, meta
 
 from components.kubernetes.namespaces import BootstrapSecrets
 from components.kubernetes.objects import CustomResource, Metadata
 from components.kubernetes.operators import WORKFLOWS_NAMESPACE
 from components.kubernetes.provided import Definitions, Provided
+from components.kubernetes.runs import locked, run_account
 from components.kubernetes.vault import AUTHORITY_KEY, AUTHORITY_SECRET, KUBERNETES_AUTH, MOUNT, SYNC_ROLE, Writer
 from components.options import child_options
 from model.secrets import SECRETS_FILE, SecretPath, Tree
@@ -21,7 +22,6 @@ GOOGLE_SECRET, GOOGLE_KEY = "gcp-sops-sa", "service-account.json"
 ENCRYPTED, CLEAR, GOOGLE, AUTHORITY = "/encrypted", "/clear", "/google", "/authority"
 DEADLINE = 1800
 """Seconds: on a new cluster Vault may still be starting."""
-NOBODY = 65534
 
 WRITER = Writer(namespace=WORKFLOWS_NAMESPACE, account=ACCOUNT)
 """Who writes into Vault."""
@@ -74,28 +74,8 @@ class SecretSync(pulumi.ComponentResource):
         """`encrypted` is the text of the SOPS file; `paths` are those of the tree that goes into Vault."""
         super().__init__("lab:kubernetes:SecretSync", name, None, opts)
         google = secrets.secret(WORKFLOWS_NAMESPACE, GOOGLE_SECRET)
-        account = core.v1.ServiceAccount(
-            "secret-sync-account",
-            metadata=meta.v1.ObjectMetaArgs(name=ACCOUNT, namespace=WORKFLOWS_NAMESPACE),
-            opts=child_options(self, opts, pulumi.ResourceOptions(depends_on=[google.by])),
-        )
-        role = rbac.v1.Role(
-            "secret-sync-role",
-            metadata=meta.v1.ObjectMetaArgs(name=ACCOUNT, namespace=WORKFLOWS_NAMESPACE),
-            rules=[
-                # What the executor of Argo Workflows reports by.
-                rbac.v1.PolicyRuleArgs(
-                    api_groups=["argoproj.io"], resources=["workflowtaskresults"], verbs=["create", "patch"]
-                )
-            ],
-            opts=child_options(self, opts, pulumi.ResourceOptions(depends_on=[google.by])),
-        )
-        binding = rbac.v1.RoleBinding(
-            "secret-sync-binding",
-            metadata=meta.v1.ObjectMetaArgs(name=ACCOUNT, namespace=WORKFLOWS_NAMESPACE),
-            role_ref=rbac.v1.RoleRefArgs(api_group="rbac.authorization.k8s.io", kind="Role", name=ACCOUNT),
-            subjects=[rbac.v1.SubjectArgs(kind="ServiceAccount", name=ACCOUNT, namespace=WORKFLOWS_NAMESPACE)],
-            opts=child_options(self, opts, pulumi.ResourceOptions(depends_on=[account, role])),
+        account = run_account(
+            "secret-sync", ACCOUNT, WORKFLOWS_NAMESPACE, needs=[google.by], opts=child_options(self, opts)
         )
         content = core.v1.ConfigMap(
             "secrets-file",
@@ -110,19 +90,13 @@ class SecretSync(pulumi.ComponentResource):
             content=Workflow(spec=_run(paths, releases, server.value)),
             definitions=workflows,
             opts=child_options(
-                self, opts, pulumi.ResourceOptions(depends_on=[binding, content, server.by])
+                self, opts, pulumi.ResourceOptions(depends_on=[account, content, server.by])
             ),
         )
         self.register_outputs({"content": digest})
 
 
 def _run(paths: Sequence[SecretPath], releases: Releases, server: str) -> WorkflowSpec:
-    locked: dict[str, object] = {
-        "allowPrivilegeEscalation": False,
-        "runAsNonRoot": True,
-        "runAsUser": NOBODY,
-        "capabilities": {"drop": ["ALL"]},
-    }
     return WorkflowSpec(
         entrypoint="sync",
         service_account_name=ACCOUNT,
@@ -149,7 +123,7 @@ def _run(paths: Sequence[SecretPath], releases: Releases, server: str) -> Workfl
                             {"name": "google", "mountPath": GOOGLE, "readOnly": True},
                             {"name": "clear", "mountPath": CLEAR},
                         ),
-                        security_context=locked,
+                        security_context=locked(),
                     ),
                 ),
                 container=Container(
@@ -164,7 +138,7 @@ def _run(paths: Sequence[SecretPath], releases: Releases, server: str) -> Workfl
                         {"name": "clear", "mountPath": CLEAR, "readOnly": True},
                         {"name": "authority", "mountPath": AUTHORITY, "readOnly": True},
                     ),
-                    security_context=locked,
+                    security_context=locked(),
                 ),
             ),
         ),

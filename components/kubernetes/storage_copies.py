@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 import pulumi
-from pulumi_kubernetes import core, meta, rbac
+from pulumi_kubernetes import core, meta
 
 from components.kubernetes import copy_scripts as scripts
 from components.kubernetes.external_secrets import NamespaceSecrets
 from components.kubernetes.external_secrets import SecretStores as Stores
 from components.kubernetes.objects import CustomResource, Metadata
 from components.kubernetes.provided import Definitions, Provided
+from components.kubernetes.runs import locked, run_account
 from components.options import child_options
 from model.backups import Tier
 from model.lab import Lab
@@ -43,15 +44,8 @@ WORK = "/work"
 FILL_DEADLINE = DAY
 """Seconds: terabytes over the lab's one Internet line."""
 PROVISION_DEADLINE = 10 * MINUTE
-USER = 65534
 MANIFESTS = "manifests"
 
-_LOCKED: Mapping[str, object] = {
-    "allowPrivilegeEscalation": False,
-    "runAsNonRoot": True,
-    "runAsUser": USER,
-    "capabilities": {"drop": ["ALL"]},
-}
 _MOUNTS = ({"name": "work", "mountPath": WORK},)
 
 
@@ -114,7 +108,9 @@ class StorageCopies(pulumi.ComponentResource):
         secrets = NamespaceSecrets(
             "storage-secrets", namespace=namespace, wanted=wanted, stores=stores, opts=child_options(self, opts)
         ).made
-        account = self._account()
+        account = run_account(
+            ACCOUNT, ACCOUNT, namespace.value.name, needs=[namespace.by], opts=child_options(self, opts)
+        )
         needs = [account, secrets[COPY_SECRET].by, storage.by]
         for bucket in storage.value.copied:
             for source in (Tier.COLD, Tier.OFFSITE):
@@ -188,29 +184,6 @@ class StorageCopies(pulumi.ComponentResource):
             content=content,
             definitions=self._workflows,
             opts=child_options(self, self._opts, own),
-        )
-
-    def _account(self) -> pulumi.Resource:
-        """Who the runs are to the API: nobody, but for the results that the executor reports by."""
-        metadata = meta.v1.ObjectMetaArgs(name=ACCOUNT, namespace=self._namespace.value.name)
-        own = child_options(self, self._opts, pulumi.ResourceOptions(depends_on=[self._namespace.by]))
-        account = core.v1.ServiceAccount(f"{ACCOUNT}-account", metadata=metadata, opts=own)
-        role = rbac.v1.Role(
-            f"{ACCOUNT}-role",
-            metadata=metadata,
-            rules=[
-                rbac.v1.PolicyRuleArgs(
-                    api_groups=["argoproj.io"], resources=["workflowtaskresults"], verbs=["create", "patch"]
-                )
-            ],
-            opts=own,
-        )
-        return rbac.v1.RoleBinding(
-            f"{ACCOUNT}-binding",
-            metadata=metadata,
-            role_ref=rbac.v1.RoleRefArgs(api_group="rbac.authorization.k8s.io", kind="Role", name=ACCOUNT),
-            subjects=[rbac.v1.SubjectArgs(kind="ServiceAccount", name=ACCOUNT, namespace=self._namespace.value.name)],
-            opts=child_options(self, self._opts, pulumi.ResourceOptions(depends_on=[account, role])),
         )
 
 
@@ -318,7 +291,7 @@ class Tiers:
                 args=arguments,
                 env=environment,
                 volume_mounts=_MOUNTS,
-                security_context=dict(_LOCKED),
+                security_context=locked(),
             )
 
         return WorkflowSpec(
@@ -426,7 +399,7 @@ def provisioning(ground: CopyGround) -> WorkflowSpec:
                         {"name": "plan", "mountPath": "/plan", "readOnly": True},
                         {"name": "keys", "mountPath": "/keys", "readOnly": True},
                     ),
-                    security_context=dict(_LOCKED),
+                    security_context=locked(),
                 ),
             ),
         ),
